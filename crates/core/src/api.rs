@@ -1,0 +1,294 @@
+//! The wire: what goes over HTTP between client and registry, and the error codes both agree on.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A stable error code; its page is `docs/errors/<code>.md`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        pub enum ErrorCode {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl ErrorCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as text, for example `version-exists`.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The request is not what the route takes.
+    BadRequest = "bad-request",
+    /// No such package, release, intent or route.
+    NotFound = "not-found",
+    /// The identifier cannot be one.
+    InvalidIdentifier = "invalid-identifier",
+    /// The version cannot be one.
+    InvalidVersion = "invalid-version",
+    /// The package's manifest is missing, broken or says something else than the request.
+    InvalidManifest = "invalid-manifest",
+    /// The archive is unsafe or damaged.
+    InvalidArchive = "invalid-archive",
+    /// The artifacts archive is unsafe or damaged.
+    InvalidArtifacts = "invalid-artifacts",
+    /// More than a limit allows.
+    TooLarge = "too-large",
+    /// The version is released with other content, or was removed.
+    VersionExists = "version-exists",
+    /// The version is reserved by another publish that is under way.
+    VersionReserved = "version-reserved",
+    /// The uploaded bytes are not there, or not the ones that were announced.
+    UploadMismatch = "upload-mismatch",
+    /// The intent expired.
+    IntentExpired = "intent-expired",
+    /// Another job than the one that opened the intent.
+    IntentForeign = "intent-foreign",
+    /// No token.
+    TokenMissing = "token-missing",
+    /// Not a token, or its signature is wrong.
+    TokenInvalid = "token-invalid",
+    /// Expired, or not valid yet.
+    TokenExpired = "token-expired",
+    /// Used before.
+    TokenReplayed = "token-replayed",
+    /// Made for another audience.
+    WrongAudience = "wrong-audience",
+    /// From another issuer.
+    WrongIssuer = "wrong-issuer",
+    /// The event is not one that may publish.
+    WrongEvent = "wrong-event",
+    /// Another repository than the package is pinned to.
+    WrongRepository = "wrong-repository",
+    /// Another owner than the identifier's or the pinned one.
+    WrongOwner = "wrong-owner",
+    /// A ref that the policy does not admit.
+    WrongRef = "wrong-ref",
+    /// A tag that does not equal the version.
+    TagMismatch = "tag-mismatch",
+    /// A ref that is not protected where the policy asks for one.
+    UnprotectedRef = "unprotected-ref",
+    /// Another workflow than the policy names.
+    WrongWorkflow = "wrong-workflow",
+    /// Another environment than the policy names.
+    WrongEnvironment = "wrong-environment",
+    /// Another kind of runner than the policy names.
+    WrongRunner = "wrong-runner",
+    /// The name is reserved, or a look-alike of one that is taken.
+    NameReserved = "name-reserved",
+    /// The token may not do this.
+    Forbidden = "forbidden",
+    /// The policy cannot be set like this.
+    InvalidPolicy = "invalid-policy",
+    /// Too many requests; `Retry-After` says when.
+    RateLimited = "rate-limited",
+    /// A passing fault; `Retry-After` says when.
+    Unavailable = "unavailable",
+    /// The keys of the token's issuer could not be fetched.
+    IssuerUnavailable = "issuer-unavailable",
+    /// A release that an operator took out of service.
+    Quarantined = "quarantined",
+    /// A release that an operator removed.
+    Removed = "removed",
+    /// A defect of the registry.
+    Internal = "internal",
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The body of every error on `/v1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// One readable sentence; all that `ato` shows.
+    pub detail: String,
+    /// The same for programs.
+    pub error: ErrorDetail,
+}
+
+/// An error for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ErrorDetail {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// What was found.
+    pub message: String,
+    /// What would be right.
+    pub help: String,
+    /// Find the request in the registry's log by it.
+    pub request_id: String,
+    /// A claim's name, expected and actual value, a digest that holds the version, ...
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub facts: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `POST /v1/publish`: asks to publish one version. `ato` sends the first six.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PublishRequest {
+    /// `owner/name[/sub]`.
+    pub identifier: String,
+    /// The version.
+    pub package_version: String,
+    /// Short branch name.
+    #[serde(default)]
+    pub git_ref: Option<String>,
+    /// Exact size of the archive in bytes.
+    pub package_size: u64,
+    /// Exact size of `artifacts.zip` in bytes; 22 is an empty zip.
+    #[serde(default)]
+    pub artifacts_size: Option<u64>,
+    /// Ignored: the manifest inside the archive counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    pub manifest: Option<serde_json::Value>,
+    /// SHA-256 of the archive, 64 hex digits; clients that send it get an upload bound to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// SHA-256 of `artifacts.zip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts_digest: Option<String>,
+    /// The format's id, needed to judge the version before the archive is there; default `ato`
+    /// where no digest is sent, else required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// The packages that become visible together with this one; itself included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub train: Vec<TrainMember>,
+}
+
+/// A package of a train.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TrainMember {
+    /// `owner/name[/sub]`.
+    pub identifier: String,
+    /// The version.
+    pub version: String,
+    /// SHA-256 of its archive.
+    pub digest: String,
+}
+
+/// A POST form: send all fields in order, then `file`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UploadForm {
+    /// Where to.
+    pub url: String,
+    /// The form's fields, `file` excluded.
+    #[schema(value_type = Object)]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A PUT of exactly the announced bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UploadPut {
+    /// Where to; a secret.
+    pub url: String,
+    /// Headers that must be sent as they are.
+    #[schema(value_type = Object)]
+    pub headers: std::collections::BTreeMap<String, String>,
+}
+
+/// The answer to [`PublishRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PublishAnswer {
+    /// Always `ok`.
+    pub status: String,
+    /// The intent's id, which `upload-complete` takes.
+    pub release_id: String,
+    /// Upload of the archive as a form.
+    pub upload_info: UploadForm,
+    /// Upload of `artifacts.zip` as a form; all empty where none is expected.
+    pub artifacts_upload_info: UploadForm,
+    /// Upload of the archive as a PUT, where a digest was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadPut>,
+    /// Upload of `artifacts.zip` as a PUT, where a digest was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts_upload: Option<UploadPut>,
+    /// When the intent expires (RFC 3339).
+    pub expires_at: String,
+    /// This very content is released already: nothing to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// `POST /v1/publish/upload-complete`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfirmRequest {
+    /// The intent's id.
+    pub release_id: String,
+}
+
+/// The answer to [`ConfirmRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfirmAnswer {
+    /// Always `ok`.
+    pub status: String,
+    /// The package's page.
+    pub url: String,
+    /// The proof, once the train is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// Members of the train that are not confirmed yet, as `identifier@version`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<String>,
+}
+
+/// `GET /v1/publish/{release_id}`: where a publish stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PublishStatus {
+    /// The intent's id.
+    pub release_id: String,
+    /// `owner/name[/sub]`.
+    pub identifier: String,
+    /// The version.
+    pub version: String,
+    /// `open`, `prepared`, `released` or `expired`.
+    pub state: String,
+    /// When the intent expires (RFC 3339).
+    pub expires_at: String,
+    /// The proof, once released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// Members of the train that are not confirmed yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<String>,
+}
+
+/// What a publisher gets back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Receipt {
+    /// 1.
+    pub schema: u32,
+    /// `owner/name[/sub]`.
+    pub identifier: String,
+    /// The version.
+    pub version: String,
+    /// SHA-256 of the archive.
+    pub digest: String,
+    /// The content's identity.
+    pub tree_digest: String,
+    /// Size of the archive in bytes.
+    pub bytes: u64,
+    /// Who published it.
+    pub publisher: crate::claims::Publisher,
+    /// When it became visible (RFC 3339).
+    pub released_at: String,
+    /// The package's page.
+    pub url: String,
+    /// The permanent download address.
+    pub download_url: String,
+    /// What the publisher should know: left out of a flat view, a dependency that does not resolve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,62 @@
+//! The one function through which outside text reaches a terminal, a log or a workflow command.
+
+/// `text` with everything that could steer a terminal or forge a line made visible: control
+/// characters, line breaks, and the Unicode characters that reorder or hide text become `\u{..}`.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
+}
+
+/// Whether `c` steers a terminal, breaks a line, or is invisible (Unicode Bidi_Control, zero width, tags).
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{00AD}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}'
+            | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// `text` as the data of a GitHub workflow command (`::error::…`): `%`, CR and LF encoded, and
+/// everything else that [`printable`] makes visible.
+pub fn workflow_data(text: &str) -> String {
+    text.split('\n')
+        .map(|line| printable(line.strip_suffix('\r').unwrap_or(line)).replace('%', "%25"))
+        .collect::<Vec<_>>()
+        .join("%0A")
+}
+
+/// `text` as a property of a GitHub workflow command: as [`workflow_data`], and `:` and `,` encoded.
+pub fn workflow_property(text: &str) -> String {
+    workflow_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// `text` inside HTML text or a double-quoted attribute.
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_steer() {
+        assert_eq!(printable("a\x1b[31mb\u{202e}c\nd"), "a\\u{1b}[31mb\\u{202e}c\\u{a}d");
+        assert_eq!(workflow_data("50%\r\n::error::x"), "50%25%0A::error::x");
+        assert_eq!(workflow_property("a,b:c"), "a%2Cb%3Ac");
+        assert_eq!(html("<a href=\"'&"), "&lt;a href=&quot;&#39;&amp;");
+    }
+}

@@ -1,0 +1,24 @@
+//! Nouns and rules of Packhouse, pure: no async, no network, no clock, no environment.
+//!
+//! Start with [`identifier`], [`version`] and [`manifest`]; a [`tree`] of files becomes a manifest
+//! through [`formats`], findings through [`audit`], and bytes through [`archive`]. [`claims`] and
+//! [`policy`] decide who may publish; [`api`] is what goes over the wire.
+
+pub mod api;
+pub mod archive;
+pub mod audit;
+pub mod claims;
+pub mod digest;
+pub mod escape;
+pub mod formats;
+pub mod identifier;
+pub mod limits;
+pub mod manifest;
+pub mod policy;
+pub mod release;
+pub mod report;
+pub mod requirement;
+pub mod search;
+pub mod secret;
+pub mod tree;
+pub mod version;

@@ -1,0 +1,1 @@
+//! Findings and records, rendered for people and programs.
