@@ -59,7 +59,12 @@ pub struct Contents {
 }
 
 /// Packs `tree` into the one zip that everybody gets for it, on any machine, at any time.
-pub fn pack(tree: &Tree) -> Archive {
+///
+/// # Errors
+///
+/// A zip without zip64 counts at most 65,535 files and 4 GiB; a tree beyond that, or with two paths
+/// that some systems see as one, is refused.
+pub fn pack(tree: &Tree) -> Result<Archive, ArchiveError> {
     todo!("{}", tree.len())
 }
 
