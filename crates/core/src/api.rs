@@ -168,7 +168,9 @@ pub struct PublishRequest {
 }
 
 /// A package of a train.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 pub struct TrainMember {
     /// `owner/name[/sub]`.
     pub identifier: String,

@@ -8,7 +8,19 @@ use crate::tree::TreePath;
 use crate::version::{Order, Version};
 
 /// A place in a text file: line and column, both from 1, the column in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 pub struct Place {
     /// The line, from 1.
     pub line: u32,
@@ -36,7 +48,9 @@ pub enum Name {
 }
 
 /// An ecosystem's own global name: compared as exact text within its ecosystem.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 pub struct NativeName {
     /// `python`, `attune`, ...: the format's id.
     pub ecosystem: String,

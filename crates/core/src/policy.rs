@@ -48,7 +48,13 @@ pub enum Source {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { source: Source::Tag, workflow: None, environment: None, protected_ref: false, runner: None }
+        Self {
+            source: Source::Tag,
+            workflow: None,
+            environment: None,
+            protected_ref: false,
+            runner: None,
+        }
     }
 }
 

@@ -264,9 +264,7 @@ pub fn twins<'a>(paths: impl Iterator<Item = &'a TreePath>) -> Vec<(&'a TreePath
             let (spelling, is_file) = (&text[..end], end == text.len());
             let folded = TreePath(spelling.into()).folded();
             match seen.get(&folded) {
-                Some((first, first_is_file))
-                    if first != spelling || is_file || *first_is_file =>
-                {
+                Some((first, first_is_file)) if first != spelling || is_file || *first_is_file => {
                     found.push((path, first.clone()));
                     break;
                 }
@@ -295,12 +293,35 @@ mod tests {
     fn unsafe_paths_are_refused() {
         let long = "a".repeat(241);
         for path in [
-            "", "/a", "a//b", "a/", "../a", "a/../b", ".", "./a", "C:x", "a\\b", "a\0", "a:b", "NUL", "a/con.txt",
-            "com1", "lpt9.x", "a.", "a /b", ".git/config", "x/.GIT/y", "git~1", "a*b", &long,
+            "",
+            "/a",
+            "a//b",
+            "a/",
+            "../a",
+            "a/../b",
+            ".",
+            "./a",
+            "C:x",
+            "a\\b",
+            "a\0",
+            "a:b",
+            "NUL",
+            "a/con.txt",
+            "com1",
+            "lpt9.x",
+            "a.",
+            "a /b",
+            ".git/config",
+            "x/.GIT/y",
+            "git~1",
+            "a*b",
+            &long,
         ] {
             assert!(path.parse::<TreePath>().is_err(), "{path:?} must be refused");
         }
-        for path in ["a", ".gitignore", ".github/x.yml", "käse/ö", "console", "com10x", "a b/c", "..a"] {
+        for path in
+            ["a", ".gitignore", ".github/x.yml", "käse/ö", "console", "com10x", "a b/c", "..a"]
+        {
             assert!(path.parse::<TreePath>().is_ok(), "{path:?} must be accepted");
         }
     }

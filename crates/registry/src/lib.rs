@@ -1,1 +1,9 @@
-//! Placeholder while the workspace is laid.
+//! The registry service as a library on its ports.
+//!
+//! Start with [`router`] (all routes), `publish` (the protocol) and [`ports`] (what a store must do).
+
+pub mod app;
+pub mod error;
+pub mod log;
+pub mod ports;
+pub mod request_id;
