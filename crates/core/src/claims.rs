@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::ErrorCode;
+
 /// The claims of a GitHub Actions ID token that decide or are recorded. All ids are texts, as
 /// GitHub sends them. Unknown claims are ignored: new ones appear without notice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +71,203 @@ pub struct Claims {
     pub actor_id: Option<String>,
 }
 
+/// How much a claim weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Any change of it is refused, under every policy.
+    Decisive,
+    /// It decides where [`ClaimRule::rule`] says so, and is recorded or ignored elsewhere.
+    Conditional,
+    /// It decides nothing: any change of it is accepted.
+    Recorded,
+}
+
+/// Who looks at a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The verifier of the token, before anything else.
+    Token,
+    /// [`crate::policy::decide`].
+    Decision,
+    /// The publish protocol, which knows what the token was used for before.
+    Protocol,
+    /// Nobody.
+    None,
+}
+
+/// What the registry does with one claim.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimRule {
+    /// The claim's name in the token.
+    pub name: &'static str,
+    /// How much it weighs.
+    pub weight: Weight,
+    /// Who looks at it.
+    pub check: Check,
+    /// The code of a refusal that names it.
+    pub code: Option<ErrorCode>,
+    /// What is asked of it, in one sentence.
+    pub rule: &'static str,
+}
+
+const fn rule(
+    name: &'static str,
+    weight: Weight,
+    check: Check,
+    code: Option<ErrorCode>,
+    rule: &'static str,
+) -> ClaimRule {
+    ClaimRule { name, weight, check, code, rule }
+}
+
+/// Every claim that the registry reads, and what it does with it. `docs/claims.md` shows this table,
+/// and the tests change each claim in turn. A claim that is not in it is ignored.
+pub const CLAIMS: &[ClaimRule] = {
+    use Check::{Decision, Protocol, Token};
+    use Weight::{Conditional, Decisive, Recorded};
+    &[
+        rule(
+            "iss",
+            Decisive,
+            Token,
+            Some(ErrorCode::WrongIssuer),
+            "an issuer that the registry is configured with, and the one that package and owner are pinned to",
+        ),
+        rule(
+            "aud",
+            Decisive,
+            Token,
+            Some(ErrorCode::WrongAudience),
+            "one text, equal to the audience that the registry rebuilds from the request",
+        ),
+        rule(
+            "exp",
+            Decisive,
+            Token,
+            Some(ErrorCode::TokenExpired),
+            "not passed, and at most 900 s after `iat`",
+        ),
+        rule("nbf", Decisive, Token, Some(ErrorCode::TokenExpired), "passed, where present"),
+        rule("iat", Decisive, Token, Some(ErrorCode::TokenExpired), "not in the future"),
+        rule(
+            "repository_id",
+            Decisive,
+            Decision,
+            Some(ErrorCode::WrongRepository),
+            "the repository that the package is pinned to by its first release",
+        ),
+        rule(
+            "repository_owner_id",
+            Decisive,
+            Decision,
+            Some(ErrorCode::WrongOwner),
+            "the owner that the package, or for a new package its owner's name, is pinned to",
+        ),
+        rule(
+            "event_name",
+            Decisive,
+            Decision,
+            Some(ErrorCode::WrongEvent),
+            "on the policy's list of events",
+        ),
+        rule(
+            "ref",
+            Decisive,
+            Decision,
+            Some(ErrorCode::WrongRef),
+            "the tag or branch that the policy names; a tag that says another version is `tag-mismatch`",
+        ),
+        rule(
+            "ref_type",
+            Decisive,
+            Decision,
+            Some(ErrorCode::WrongRef),
+            "`tag`, or `branch` under a `branch` policy",
+        ),
+        rule(
+            "repository_owner",
+            Conditional,
+            Decision,
+            Some(ErrorCode::WrongOwner),
+            "equal to the identifier's owner without case, as long as neither package nor owner is pinned",
+        ),
+        rule(
+            "repository",
+            Conditional,
+            Decision,
+            Some(ErrorCode::WrongWorkflow),
+            "where the policy pins a workflow, `workflow_ref` must lie in it; else recorded",
+        ),
+        rule(
+            "workflow_ref",
+            Conditional,
+            Decision,
+            Some(ErrorCode::WrongWorkflow),
+            "where the policy pins a workflow, its path at the same ref",
+        ),
+        rule(
+            "job_workflow_ref",
+            Conditional,
+            Decision,
+            Some(ErrorCode::WrongWorkflow),
+            "where the policy pins a reusable workflow, that one",
+        ),
+        rule(
+            "ref_protected",
+            Conditional,
+            Decision,
+            Some(ErrorCode::UnprotectedRef),
+            "`true` where the policy asks for a protected ref, and under every `branch` policy",
+        ),
+        rule(
+            "environment",
+            Conditional,
+            Decision,
+            Some(ErrorCode::WrongEnvironment),
+            "where the policy pins an environment, that one without case",
+        ),
+        rule(
+            "runner_environment",
+            Conditional,
+            Decision,
+            Some(ErrorCode::WrongRunner),
+            "where the policy pins a kind of runner, that one",
+        ),
+        rule(
+            "jti",
+            Conditional,
+            Protocol,
+            Some(ErrorCode::TokenReplayed),
+            "not used before, except for the very same publish",
+        ),
+        rule(
+            "run_id",
+            Conditional,
+            Protocol,
+            Some(ErrorCode::IntentForeign),
+            "at confirm the run that opened the publish; else recorded",
+        ),
+        rule("run_attempt", Recorded, Check::None, None, "recorded"),
+        rule(
+            "sha",
+            Recorded,
+            Check::None,
+            None,
+            "recorded: the commit that the release says it was made from",
+        ),
+        rule(
+            "sub",
+            Recorded,
+            Check::None,
+            None,
+            "never parsed: its shape is the repository's choice",
+        ),
+        rule("repository_visibility", Recorded, Check::None, None, "ignored"),
+        rule("actor", Recorded, Check::None, None, "ignored: who starts a run may change"),
+        rule("actor_id", Recorded, Check::None, None, "ignored"),
+    ]
+};
+
 /// The identity that a package is pinned to by its first release: any change of a part is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Pins {
@@ -92,6 +291,7 @@ pub struct OwnerPin {
 /// Who published a release, as recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase", tag = "kind")]
+#[expect(clippy::large_enum_variant, reason = "nearly every publisher is the large one")]
 pub enum Publisher {
     /// A CI job that proved who it is.
     Oidc(OidcPublisher),

@@ -1,4 +1,9 @@
 //! Policy: who may publish a package and from where, as one pure decision.
+//!
+//! [`decide`] judges verified claims against a package's pins and its [`Policy`];
+//! [`Policy::normalised`] and [`Policy::check`] judge a policy before it is stored, and
+//! [`is_loosening`] says whether a change needs the operator; [`audience`] is what a token for one
+//! publish must be made for. Which claim weighs what is one table: [`crate::claims::CLAIMS`].
 
 use serde::{Deserialize, Serialize};
 
@@ -7,19 +12,32 @@ use crate::claims::{Claims, OwnerPin, Pins};
 use crate::identifier::Identifier;
 use crate::version::Version;
 
+mod audience;
+mod change;
+mod decide;
+
+pub use audience::{audience, rehearsal_audience};
+pub use change::{PolicyError, is_loosening};
+pub use decide::{admitted_events, decide};
+
 /// Who may publish a package and from where; lives in the package's head.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Policy {
     /// From which refs.
     #[serde(flatten)]
     pub source: Source,
-    /// The calling workflow's path, for example `.github/workflows/publish.yml`.
+    /// The calling workflow's path, for example `.github/workflows/publish.yml`; compared without
+    /// case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
-    /// The job's environment.
+    /// The workflow that must hold the job, where it is a reusable one:
+    /// `owner/name/.github/workflows/file.yml`, optionally with `@refs/tags/v1` or `@<commit>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_workflow: Option<String>,
+    /// The job's environment; compared without case, as GitHub does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Whether `ref_protected` must be `true`.
+    /// Whether `ref_protected` must be `true`; a `branch` policy asks for it always.
     #[serde(default)]
     pub protected_ref: bool,
     /// `github-hosted` or `self-hosted`.
@@ -28,10 +46,11 @@ pub struct Policy {
 }
 
 /// From which refs a package is published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Source {
     /// A tag that equals the version: `v1.2.3`, `1.2.3`, `name-v1.2.3`, `name@1.2.3`.
+    #[default]
     Tag,
     /// A tag that fits a pattern with one `*`; versions are what the manifests declare. Needs a
     /// pinned environment or protected ref.
@@ -46,18 +65,6 @@ pub enum Source {
     },
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            source: Source::Tag,
-            workflow: None,
-            environment: None,
-            protected_ref: false,
-            runner: None,
-        }
-    }
-}
-
 /// What is asked, and what the registry knows.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
@@ -67,7 +74,8 @@ pub struct Case<'a> {
     pub identifier: &'a Identifier,
     /// Which version.
     pub version: &'a Version,
-    /// The package's pins, once it has a release.
+    /// The package's pins, once it has a release. They win over [`Case::owner_pin`], so that an
+    /// operator can transfer one package of an owner.
     pub pins: Option<&'a Pins>,
     /// The owner's pin, once there is a release under it.
     pub owner_pin: Option<&'a OwnerPin>,
@@ -77,26 +85,20 @@ pub struct Case<'a> {
 
 /// Why a publish is refused: which claim, what was expected, what was found, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("claim `{claim}` is `{actual}`, expected {expected}")]
+#[error("claim `{claim}` is {}, expected {expected}", quoted(actual))]
 pub struct Refusal {
     /// The stable code.
     pub code: ErrorCode,
     /// The claim that decided.
     pub claim: String,
-    /// What would be right.
+    /// What would be right: values in backticks.
     pub expected: String,
-    /// What was found, made printable.
+    /// What was found, made printable and cut at 200 characters; empty where the claim is absent.
     pub actual: String,
     /// The fix.
     pub help: String,
 }
 
-/// Decides whether `case` may publish. Pure: the token itself (signature, audience, times) was
-/// verified before.
-///
-/// # Errors
-///
-/// The first decisive claim that is wrong.
-pub fn decide(case: &Case) -> Result<(), Refusal> {
-    todo!("{case:?}")
+fn quoted(actual: &str) -> String {
+    if actual.is_empty() { "absent".to_owned() } else { format!("`{actual}`") }
 }
