@@ -345,7 +345,9 @@ pub trait Ledger: Send + Sync {
     /// A package's head.
     async fn head(&self, identifier: &Identifier) -> StoreResult<Option<Head>>;
 
-    /// All visible releases of a package, tombstones included, in no particular order.
+    /// All visible releases of a package, tombstones included, in no particular order. Their
+    /// `described.original` is `null`: thousands of manifests are too much for one list, and
+    /// [`Ledger::release`] has each.
     async fn releases(&self, identifier: &Identifier) -> StoreResult<Vec<Release>>;
 
     /// One visible release, by the version's key.
@@ -414,6 +416,11 @@ pub trait Ledger: Send + Sync {
 
     /// How many releases that are not removed use this blob, as archive or attachment.
     async fn references(&self, digest: &Digest) -> StoreResult<u64>;
+
+    /// Visible releases that use this blob as archive or attachment, tombstones included: at most
+    /// `limit`, those in service (neither quarantined nor removed) first. `described.original` is
+    /// `null`. Asked on every download.
+    async fn holders(&self, digest: &Digest, limit: u32) -> StoreResult<Vec<Release>>;
 
     /// Adds to the download counts.
     async fn count_downloads(&self, counts: &[Downloads]) -> StoreResult<()>;
