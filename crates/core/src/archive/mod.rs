@@ -1,8 +1,26 @@
 //! The reproducible archive: packing a tree, and reading what strangers send.
+//!
+//! [`pack`] writes the one zip of a tree. [`scan`] takes an archive apart byte for byte and lists
+//! its files; [`read`], [`read_parallel`] and [`unpack`] scan, ask a second parser, and unpack under
+//! limits. Nothing here touches a disk: who writes files joins a [`TreePath`], which is safe on
+//! every system, to a folder of their own.
 
 use crate::digest::{Digest, TreeDigest};
-use crate::limits::Limits;
-use crate::tree::{Tree, TreePath};
+use crate::tree::TreePath;
+
+mod error;
+mod extra;
+mod format;
+mod inflate;
+mod opinion;
+mod pack;
+mod read;
+mod scan;
+
+pub use error::ArchiveError;
+pub use pack::pack;
+pub use read::{read, read_entry, read_parallel, unpack};
+pub use scan::scan;
 
 /// A packed tree.
 #[derive(Clone, Debug)]
@@ -13,19 +31,6 @@ pub struct Archive {
     pub digest: Digest,
     /// The content's identity.
     pub tree_digest: TreeDigest,
-}
-
-/// Why an archive is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArchiveError {
-    /// Over [`Limits::archive_bytes`].
-    #[error("the archive has {found} bytes: at most {limit} are allowed")]
-    TooLarge {
-        /// Bytes found.
-        found: u64,
-        /// Bytes allowed.
-        limit: u64,
-    },
 }
 
 /// A file of an archive whose structure was scanned; its content starts at `data_offset`.
@@ -52,45 +57,10 @@ pub struct Entry {
 pub struct Contents {
     /// Every file, in the archive's order.
     pub entries: Vec<Entry>,
+    /// The SHA-256 of every file, in the same order.
+    pub digests: Vec<Digest>,
     /// The content's identity.
     pub tree_digest: TreeDigest,
     /// Sum of the unpacked sizes in bytes.
     pub unpacked_bytes: u64,
-}
-
-/// Packs `tree` into the one zip that everybody gets for it, on any machine, at any time.
-///
-/// # Errors
-///
-/// A zip without zip64 counts at most 65,535 files and 4 GiB; a tree beyond that, or with two paths
-/// that some systems see as one, is refused.
-pub fn pack(tree: &Tree) -> Result<Archive, ArchiveError> {
-    todo!("{}", tree.len())
-}
-
-/// Checks the structure of `archive` byte for byte and lists its entries; inflates nothing.
-pub fn scan(archive: &[u8], limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
-    todo!("{} {}", archive.len(), limits.entries)
-}
-
-/// Reads every entry of `archive` under `limits`, checks sizes and CRCs as counted, and hands each
-/// file to `visit`. Memory: one entry at a time (more where files are read in parallel), never the
-/// whole tree.
-pub fn read(
-    archive: &[u8],
-    limits: &Limits,
-    visit: impl FnMut(&Entry, &[u8]),
-) -> Result<Contents, ArchiveError> {
-    let _ = visit;
-    todo!("{} {}", archive.len(), limits.entries)
-}
-
-/// The content of one scanned entry.
-pub fn read_entry(archive: &[u8], entry: &Entry, limits: &Limits) -> Result<Vec<u8>, ArchiveError> {
-    todo!("{} {} {}", archive.len(), entry.path, limits.entries)
-}
-
-/// Reads `archive` into a tree.
-pub fn unpack(archive: &[u8], limits: &Limits) -> Result<(Tree, Contents), ArchiveError> {
-    todo!("{} {}", archive.len(), limits.entries)
 }

@@ -1,0 +1,46 @@
+//! The second opinion: another parser must list the same files.
+
+use std::io::Cursor;
+
+use zip::{CompressionMethod, ZipArchive};
+
+use super::format::*;
+use super::{ArchiveError, Entry};
+
+/// Lists `archive` with the `zip` crate and compares names, methods, sizes, checksums and offsets
+/// with `entries`; unpacks nothing.
+///
+/// To be called on scanned archives only: the crate trusts what an archive declares.
+pub(super) fn ask(archive: &[u8], entries: &[Entry]) -> Result<(), ArchiveError> {
+    compare(archive, entries).map_err(|reason| ArchiveError::Opinion { reason })
+}
+
+fn compare(archive: &[u8], entries: &[Entry]) -> Result<(), String> {
+    let other = ZipArchive::new(Cursor::new(archive)).map_err(|e| format!("one fails: {e}"))?;
+    if other.offset() != 0 || !other.comment().is_empty() || other.has_duplicate_names() {
+        return Err("one sees a prefix, a comment or a name that stands twice".into());
+    }
+    if other.len() != entries.len() {
+        return Err(format!("one lists {} files, the other {}", entries.len(), other.len()));
+    }
+    for (index, entry) in entries.iter().enumerate() {
+        let seen = other.by_index_data(index).map_err(|e| format!("`{}`: {e}", entry.path))?;
+        let method = match seen.compression() {
+            CompressionMethod::Stored => STORED,
+            CompressionMethod::Deflated => DEFLATE,
+            CompressionMethod::Bzip2 => BZIP2,
+            other => return Err(format!("`{}` has the method {other}", entry.path)),
+        };
+        let same = seen.name_raw() == entry.path.as_str().as_bytes()
+            && seen.name().is_ok_and(|name| name == entry.path.as_str())
+            && seen.is_file()
+            && method == entry.method
+            && seen.compressed_size() == entry.packed_bytes
+            && seen.size() == entry.bytes
+            && seen.crc32() == entry.crc32;
+        if !same {
+            return Err(format!("they describe `{}` differently", entry.path));
+        }
+    }
+    Ok(())
+}
