@@ -10,6 +10,14 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// [`printable`] text of at most `limit_chars` characters of `text`, and `…` where more was there.
+pub fn excerpt(text: &str, limit_chars: usize) -> String {
+    match text.char_indices().nth(limit_chars) {
+        Some((end, _)) => printable(&text[..end]) + "…",
+        None => printable(text),
+    }
+}
+
 /// Whether `c` steers a terminal, breaks a line, or is invisible (Unicode Bidi_Control, zero width, tags).
 fn steers(c: char) -> bool {
     c.is_control()
@@ -55,6 +63,8 @@ mod tests {
     #[test]
     fn text_cannot_steer() {
         assert_eq!(printable("a\x1b[31mb\u{202e}c\nd"), "a\\u{1b}[31mb\\u{202e}c\\u{a}d");
+        assert_eq!(excerpt("\u{202e}äbc", 2), "\\u{202e}ä…");
+        assert_eq!(excerpt("äb", 2), "äb");
         assert_eq!(workflow_data("50%\r\n::error::x"), "50%25%0A::error::x");
         assert_eq!(workflow_property("a,b:c"), "a%2Cb%3Ac");
         assert_eq!(html("<a href=\"'&"), "&lt;a href=&quot;&#39;&amp;");

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::escape::printable;
+use crate::escape::excerpt;
 
 /// The longest owner in bytes, as on GitHub.
 pub const OWNER_BYTES: usize = 39;
@@ -154,11 +154,7 @@ fn is_device(part: &str) -> bool {
 
 /// `text` as an error shows it: printable, and no longer than an identifier can be.
 fn shown(text: &str) -> String {
-    const SHOWN_CHARS: usize = OWNER_BYTES + 2 * NAME_BYTES + 2;
-    match text.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}…", printable(&text[..end])),
-        None => printable(text),
-    }
+    excerpt(text, OWNER_BYTES + 2 * NAME_BYTES + 2)
 }
 
 /// Checks one part, which starts at byte `at` of `text`.

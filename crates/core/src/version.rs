@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::escape::printable;
+use crate::escape::{excerpt, printable};
 use crate::identifier::Identifier;
 
 /// The longest version in bytes.
@@ -87,9 +87,7 @@ pub struct VersionError {
 
 impl VersionError {
     fn new(order: Order, text: &str, reason: impl Into<String>) -> Self {
-        let cut = text.chars().take(VERSION_BYTES).collect::<String>();
-        let text = if cut.len() < text.len() { printable(&cut) + "…" } else { printable(&cut) };
-        Self { text, order: order.label(), reason: reason.into() }
+        Self { text: excerpt(text, VERSION_BYTES), order: order.label(), reason: reason.into() }
     }
 }
 
