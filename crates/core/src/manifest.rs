@@ -150,6 +150,8 @@ pub struct External {
 /// A field that is there and wrong, in a manifest that could be read all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// The file, where it is another one than the manifest (an Attune pack's `actions/ping.yaml`).
+    pub file: Option<TreePath>,
     /// The field's path in the manifest's own spelling, for example `package.version`.
     pub field: String,
     /// Where the value stands.
@@ -198,8 +200,39 @@ pub struct Manifest {
     pub requires: Vec<External>,
     /// Fields that are there and wrong.
     pub problems: Vec<Problem>,
+    /// Keys that the format does not know, with what was probably meant: never a reason to refuse,
+    /// since the ecosystem's tools may know more than we do.
+    pub unknown_keys: Vec<Problem>,
     /// Where fields stand that are known by no other member, by field path.
     pub places: std::collections::BTreeMap<String, Place>,
     /// The manifest, untouched, as JSON.
     pub original: serde_json::Value,
+}
+
+impl Manifest {
+    /// A manifest of which nothing is known yet: every field missing, README at `README.md`.
+    pub fn new(format: &'static str, order: Order, path: TreePath) -> Self {
+        Self {
+            format,
+            order,
+            path,
+            name: None,
+            version: None,
+            version_from_tag: false,
+            repository: None,
+            license: None,
+            summary: None,
+            homepage: None,
+            authors: Vec::new(),
+            keywords: Vec::new(),
+            readme: "README.md".to_owned(),
+            dependencies: Vec::new(),
+            exports: Vec::new(),
+            requires: Vec::new(),
+            problems: Vec::new(),
+            unknown_keys: Vec::new(),
+            places: std::collections::BTreeMap::new(),
+            original: serde_json::Value::Null,
+        }
+    }
 }
