@@ -162,6 +162,9 @@ pub struct PublishRequest {
     /// where no digest is sent, else required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// The order of its versions; default: the format's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<crate::version::Order>,
     /// The packages that become visible together with this one; itself included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub train: Vec<TrainMember>,
@@ -178,6 +181,9 @@ pub struct TrainMember {
     pub version: String,
     /// SHA-256 of its archive.
     pub digest: String,
+    /// The order of its versions; default: SemVer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<crate::version::Order>,
 }
 
 /// A POST form: send all fields in order, then `file`.
@@ -293,4 +299,153 @@ pub struct Receipt {
     /// What the publisher should know: left out of a flat view, a dependency that does not resolve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// `POST /v1/publish/rehearse`: what a publish would answer; nothing is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RehearsalAnswer {
+    /// Always `ok`: a publish that would be refused answers its error.
+    pub status: String,
+    /// `release`, or `already-released` when the version stands with this very content.
+    pub outcome: String,
+    /// Whether it would be the package's first release, which pins it.
+    pub first_release: bool,
+    /// The policy that was asked.
+    pub policy: crate::policy::Policy,
+    /// The newest released version, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<String>,
+}
+
+/// `POST /v1/package/{id}/-/yank` and `.../-/deprecate`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MarkRequest {
+    /// The version.
+    pub version: String,
+    /// Why, in one sentence of at most 500 characters; required unless `undo`.
+    #[serde(default)]
+    pub reason: String,
+    /// What to use instead: a version, or `owner/name@version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<String>,
+    /// Takes the mark back.
+    #[serde(default)]
+    pub undo: bool,
+}
+
+/// A release's marks, after a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MarkAnswer {
+    /// `owner/name[/sub]`.
+    pub identifier: String,
+    /// The version.
+    pub version: String,
+    /// Why it is yanked, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yanked: Option<String>,
+    /// Why it is deprecated, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<String>,
+    /// Why it is quarantined, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<String>,
+    /// Why it was removed, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<String>,
+}
+
+/// `GET` and `PUT /v1/package/{id}/-/policy`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PolicyAnswer {
+    /// `owner/name[/sub]`.
+    pub identifier: String,
+    /// From where it may be published.
+    pub policy: crate::policy::Policy,
+    /// What it is pinned to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins: Option<crate::claims::Pins>,
+    /// Whether API tokens may publish it although it is pinned.
+    pub tokens_allowed: bool,
+}
+
+/// `POST /v1/admin/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NewToken {
+    /// What it is for.
+    pub label: String,
+    /// Identifier prefix it is good for: empty for all, `acme/`, or `acme/sensor`.
+    #[serde(default)]
+    pub prefix: String,
+    /// `read`, `publish`, `yank`, `admin`.
+    pub actions: Vec<String>,
+    /// How long it lives, in days: 1 to 366.
+    pub days: u32,
+}
+
+/// An API token's public record, and once, in the answer that made it, the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TokenAnswer {
+    /// Its public id.
+    pub id: String,
+    /// What it is for.
+    pub label: String,
+    /// Identifier prefix.
+    pub prefix: String,
+    /// What it may do.
+    pub actions: Vec<String>,
+    /// When it expires (RFC 3339).
+    pub expires_at: String,
+    /// When it was revoked (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<String>,
+    /// The token itself, shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub token: Option<crate::secret::Secret>,
+}
+
+/// `POST /v1/admin/transfer`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TransferRequest {
+    /// The package.
+    pub identifier: String,
+    /// Whom it is pinned to from now on; absent with `unpin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins: Option<crate::claims::Pins>,
+    /// Forgets the pins: the next release of the identifier's owner pins it anew.
+    #[serde(default)]
+    pub unpin: bool,
+    /// Whether API tokens may publish it although it is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_allowed: Option<bool>,
+    /// A native name, `<ecosystem>:<name>`, that becomes this package's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<String>,
+}
+
+/// `POST /v1/admin/reserve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ReserveRequest {
+    /// An owner (`acme`), an identifier (`acme/sensor`) or a native name (`python:numpy`).
+    pub name: String,
+    /// Who may use it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<crate::claims::OwnerPin>,
+    /// Why.
+    pub reason: String,
+}
+
+/// `POST /v1/admin/quarantine` and `/v1/admin/remove`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TakedownRequest {
+    /// The package.
+    pub identifier: String,
+    /// The version.
+    pub version: String,
+    /// Why; required unless `undo`.
+    #[serde(default)]
+    pub reason: String,
+    /// Puts a quarantined release back; a removal cannot be undone.
+    #[serde(default)]
+    pub undo: bool,
 }

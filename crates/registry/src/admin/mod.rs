@@ -1,0 +1,31 @@
+//! `/v1/admin/...`: what only operators do. Every verb needs an API token with the action `admin`.
+
+mod names;
+mod takedown;
+mod tokens;
+
+pub use names::{list_reserved, reserve, transfer, unreserve};
+pub use takedown::{quarantine, remove};
+pub use tokens::{create_token, list_tokens, revoke_token};
+
+use http::HeaderMap;
+use packhouse_core::identifier::Identifier;
+
+use crate::app::Service;
+use crate::auth::{self, Caller, caller};
+use crate::error::ApiResult;
+use crate::ports::Action;
+
+/// The operator who calls; `identifier` where the verb concerns one package.
+async fn operator(
+    service: &Service,
+    headers: &HeaderMap,
+    identifier: Option<&Identifier>,
+) -> ApiResult<Caller> {
+    // No CI token is ever an operator's: there is no audience for it.
+    let caller = caller(service, headers, &[]).await?;
+    if let Caller::Token(token) = &caller {
+        auth::permit(token, Action::Admin, identifier)?;
+    }
+    Ok(caller)
+}

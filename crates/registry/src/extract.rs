@@ -1,0 +1,38 @@
+//! Extractors that refuse with an error in `/v1`'s shape.
+
+use axum::extract::{FromRequest, Request};
+use packhouse_core::api::ErrorCode;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+
+/// A JSON body of at most `limits.request_bytes`, whatever its content type says.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
+        use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+        let limit = app.settings.limits.request_bytes;
+        let body = Limited::new(request.into_body(), limit).collect().await.map_err(|e| {
+            if e.downcast_ref::<LengthLimitError>().is_some() {
+                ApiError::new(
+                    ErrorCode::TooLarge,
+                    format!("the request's body has more than {limit} bytes"),
+                    "send JSON only; packages are uploaded to the address that the answer names",
+                )
+            } else {
+                ApiError::new(ErrorCode::BadRequest, "the request's body ended early", "send it again")
+            }
+        })?;
+        serde_json::from_slice(&body.to_bytes()).map(Self).map_err(|e| {
+            ApiError::new(
+                ErrorCode::BadRequest,
+                format!("the request's body is not the JSON that is expected: {}", packhouse_core::escape::printable(&e.to_string())),
+                "see /openapi.json for the fields",
+            )
+        })
+    }
+}

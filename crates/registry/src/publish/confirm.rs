@@ -1,0 +1,322 @@
+//! `POST /v1/publish/upload-complete`: the bytes are there.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use bytes::Bytes;
+use http::HeaderMap;
+use packhouse_core::api::{ConfirmAnswer, ConfirmRequest, ErrorCode};
+use packhouse_core::archive;
+use packhouse_core::digest::Digest;
+use packhouse_core::release::{Attachment, Marks, Release, SCHEMA};
+
+use super::contents::{self, Checked};
+use super::identity::{admit, audiences, lasting_identity, page_url, receipt, same_job, taken};
+use super::request::replayed;
+use super::subject::train_id;
+use super::{dependencies, status};
+use crate::app::{App, Service};
+use crate::auth::{Caller, caller};
+use crate::error::{ApiError, ApiResult};
+use crate::extract::Body;
+use crate::ports::{Committed, Intent, Member, Part, Prepared, Staged, Train};
+
+/// How long a confirm waits for another train to let go of the version; clients wait ten seconds.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Confirms an upload: checks the bytes, reserves the version, and seals the train once all of its
+/// members are confirmed. Repeating it answers the same.
+#[utoipa::path(post, path = "/v1/publish/upload-complete", tag = "publish", request_body = ConfirmRequest,
+    responses((status = 200, body = ConfirmAnswer), (status = 409, description = "The version stands with other content", body = packhouse_core::api::ErrorBody)))]
+pub async fn confirm(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Body(request): Body<ConfirmRequest>,
+) -> ApiResult<Json<ConfirmAnswer>> {
+    let intent = status::find(&app, &request.release_id).await?;
+    let allowed = audiences(&app, &intent.identifier, &intent.version, intent.digest.as_ref());
+    let caller = caller(&app, &headers, &allowed).await?;
+    same_job(&intent.publisher, &caller.publisher())?;
+    if let Some(release) = app.ledger.release(&intent.identifier, intent.version.key()).await? {
+        return settled(&app, &intent, &release).map(Json);
+    }
+    admit(&app, &caller, &intent.identifier, &intent.version, intent.bound_audience).await?;
+    if intent.expires_at <= app.clock.now() {
+        return Err(status::expired(&intent));
+    }
+    let answer = publish(&app, &intent, &caller).await?;
+    Ok(Json(answer))
+}
+
+/// The answer where the version is released already: its receipt when it is this intent's content.
+fn settled(service: &Service, intent: &Intent, release: &Release) -> ApiResult<ConfirmAnswer> {
+    let same = match intent.digest {
+        Some(digest) => digest == release.digest,
+        None => release.intent == intent.id.as_str(),
+    };
+    if same && release.marks.removed.is_none() {
+        Ok(answer(service, release))
+    } else {
+        Err(taken(release))
+    }
+}
+
+fn answer(service: &Service, release: &Release) -> ConfirmAnswer {
+    ConfirmAnswer {
+        status: "ok".to_owned(),
+        url: page_url(service, &release.identifier),
+        receipt: Some(receipt(service, release)),
+        waiting_for: Vec::new(),
+    }
+}
+
+async fn publish(app: &App, intent: &Intent, caller: &Caller) -> ApiResult<ConfirmAnswer> {
+    let (staged, bytes) = uploaded(app, intent, Part::Archive, intent.bytes).await?;
+    let limits = app.settings.limits.clone();
+    let (reading, expected) = (bytes.clone(), intent.clone());
+    let (digest, checked) = blocking(move || {
+        let digest = Digest::of(&reading);
+        match expected.digest {
+            Some(wanted) if wanted != digest => Err(other_bytes(&wanted, &digest)),
+            _ => contents::check(&reading, &expected, &limits).map(|checked| (digest, checked)),
+        }
+    })
+    .await?;
+    let train = train(intent, digest);
+    let attachments = attachments(app, intent).await?;
+    let release = release(app, intent, &train, digest, checked, attachments, caller).await?;
+    if !app.blobs.promote(&staged, &digest).await? {
+        return Err(ApiError::new(
+            ErrorCode::UploadMismatch,
+            "the uploaded archive changed while it was checked",
+            "run the publish again",
+        ));
+    }
+    let answer = seal(app, intent, &train, &release, caller).await?;
+    // The bytes are promoted; what stays behind is swept after the intent's end all the same.
+    let _ = app.blobs.discard(&intent.id).await;
+    Ok(answer)
+}
+
+/// The staged bytes of one upload, pinned to the version that was read.
+async fn uploaded(
+    app: &App,
+    intent: &Intent,
+    part: Part,
+    announced: u64,
+) -> ApiResult<(Staged, Bytes)> {
+    let what = match part {
+        Part::Archive => "the archive",
+        Part::Artifacts => "artifacts.zip",
+    };
+    let missing = || {
+        ApiError::new(
+            ErrorCode::UploadMismatch,
+            format!("{what} was not uploaded"),
+            "upload it to the address that the publish request answered, then confirm",
+        )
+    };
+    let staged = app.blobs.pin(&intent.id, part).await?.ok_or_else(missing)?;
+    if staged.bytes != announced {
+        return Err(ApiError::new(
+            ErrorCode::UploadMismatch,
+            format!("{what} has {} bytes, {announced} were announced", staged.bytes),
+            "run the publish again",
+        ));
+    }
+    let bytes = app.blobs.read_staged(&staged).await?.ok_or_else(missing)?;
+    Ok((staged, bytes))
+}
+
+fn other_bytes(expected: &Digest, found: &Digest) -> ApiError {
+    ApiError::new(
+        ErrorCode::UploadMismatch,
+        format!("the uploaded archive is sha256:{found}, sha256:{expected} was announced"),
+        "run the publish again; if it repeats, something between here and the store changes bytes",
+    )
+    .fact("expected", expected.hex())
+    .fact("actual", found.hex())
+}
+
+/// The train of the intent; `ato`'s rides alone, known once its bytes are.
+fn train(intent: &Intent, digest: Digest) -> Train {
+    intent.train.clone().unwrap_or_else(|| {
+        let members = vec![Member {
+            identifier: intent.identifier.clone(),
+            version: intent.version.clone(),
+            digest,
+        }];
+        Train { id: train_id(&lasting_identity(&intent.publisher), &members), members }
+    })
+}
+
+/// Stores each file of `artifacts.zip` under its digest.
+async fn attachments(app: &App, intent: &Intent) -> ApiResult<Option<Vec<Attachment>>> {
+    let Some(announced) = intent.artifacts_bytes else { return Ok(None) };
+    let (_, bytes) = uploaded(app, intent, Part::Artifacts, announced).await?;
+    let limits = app.settings.limits.clone();
+    let invalid = |e: archive::ArchiveError| {
+        ApiError::new(
+            ErrorCode::InvalidArtifacts,
+            format!("artifacts.zip: {e}"),
+            "build again, and look at what lies in the artifacts folder",
+        )
+    };
+    let (reading, wanted) = (bytes.clone(), intent.artifacts_digest);
+    // The whole of it is checked before the first file of it is stored.
+    let contents = blocking(move || {
+        let found = Digest::of(&reading);
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
+            return Err(other_bytes(&wanted, &found));
+        }
+        archive::read(&reading, &limits, |_, _| {}).map_err(invalid)
+    })
+    .await?;
+    let mut stored = Vec::with_capacity(contents.entries.len());
+    for entry in contents.entries {
+        let (reading, limits) = (bytes.clone(), app.settings.limits.clone());
+        let (path, size) = (entry.path.to_string(), entry.bytes);
+        let content = blocking(move || {
+            archive::read_entry(&reading, &entry, &limits).map_err(invalid)
+        })
+        .await?;
+        let digest = app.blobs.put(Bytes::from(content)).await?;
+        stored.push(Attachment { path, digest, bytes: size });
+    }
+    Ok(Some(stored))
+}
+
+async fn release(
+    app: &App,
+    intent: &Intent,
+    train: &Train,
+    digest: Digest,
+    checked: Checked,
+    attachments: Option<Vec<Attachment>>,
+    caller: &Caller,
+) -> ApiResult<Release> {
+    let mut warnings =
+        dependencies::warnings(app, &checked.manifest.dependencies, train).await?;
+    if let Some(native) = &checked.described.native
+        && let Some(holder) = app.ledger.native(native).await?
+        && holder != intent.identifier
+    {
+        warnings.push(format!(
+            "the name `{}` is held by `{holder}`: this package is found as `{}` only",
+            native.name, intent.identifier
+        ));
+    }
+    Ok(Release {
+        schema: SCHEMA,
+        identifier: intent.identifier.clone(),
+        // The manifest's own spelling, build metadata included.
+        version: checked.manifest.version.map_or_else(|| intent.version.clone(), |v| v.value),
+        digest,
+        tree_digest: checked.contents.tree_digest,
+        bytes: intent.bytes,
+        unpacked_bytes: checked.contents.unpacked_bytes,
+        files: u32::try_from(checked.contents.entries.len()).unwrap_or(u32::MAX),
+        described: checked.described,
+        readme: checked.readme,
+        attachments,
+        git_ref: intent.git_ref.clone(),
+        publisher: caller.publisher(),
+        intent: intent.id.to_string(),
+        created_at: intent.created_at,
+        released_at: intent.created_at,
+        warnings,
+        marks: Marks::default(),
+    })
+}
+
+/// Reserves the version and seals the train; waits a little where another train holds it.
+async fn seal(
+    app: &App,
+    intent: &Intent,
+    train: &Train,
+    release: &Release,
+    caller: &Caller,
+) -> ApiResult<ConfirmAnswer> {
+    let token = caller.seen_token();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let now = app.clock.now();
+        let prepared = app.ledger.prepare(&intent.id, train, release, token.as_ref(), now).await?;
+        match prepared {
+            Prepared::Ready => break,
+            Prepared::Same(release) => return Ok(answer(app, &release)),
+            Prepared::Taken(release) => return Err(taken(&release)),
+            Prepared::Replayed => return Err(replayed()),
+            Prepared::Expired => return Err(status::expired(intent)),
+            Prepared::Reserved { until } if tokio::time::Instant::now() >= deadline => {
+                return Err(reserved(intent, until, now));
+            }
+            Prepared::Reserved { .. } => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(200));
+            }
+        }
+    }
+    match app.ledger.commit(train, app.clock.now()).await? {
+        Committed::Committed(releases) => releases
+            .iter()
+            .find(|r| r.identifier == intent.identifier)
+            .map(|release| answer(app, release))
+            .ok_or_else(|| {
+                ApiError::new(ErrorCode::Internal, "the train sealed without this package", "tell the operator")
+            }),
+        Committed::Waiting(members) => Ok(ConfirmAnswer {
+            status: "ok".to_owned(),
+            url: page_url(app, &intent.identifier),
+            receipt: None,
+            waiting_for: status::names(&members),
+        }),
+        Committed::PinsDiffer(head) => Err(ApiError::new(
+            ErrorCode::WrongRepository,
+            format!("`{}` was published by another repository in the meantime", head.identifier),
+            "choose another identifier, or ask the registry's operator",
+        )
+        .fact("claim", "repository_id")),
+        Committed::OwnerDiffers(_) => Err(ApiError::new(
+            ErrorCode::WrongOwner,
+            format!("the owner `{}` belongs to another account", intent.identifier.owner()),
+            "choose another owner, or ask the registry's operator",
+        )
+        .fact("claim", "repository_owner_id")),
+        Committed::LooksLike(other) => Err(ApiError::new(
+            ErrorCode::NameReserved,
+            format!("`{}` looks like `{other}`, which belongs to another owner", intent.identifier),
+            "choose a name that nobody can take for the other",
+        )
+        .fact("looks_like", other.to_string())),
+        Committed::Expired => Err(status::expired(intent)),
+    }
+}
+
+fn reserved(intent: &Intent, until: jiff::Timestamp, now: jiff::Timestamp) -> ApiError {
+    let seconds = until.duration_since(now).as_secs().clamp(1, 3600);
+    ApiError::new(
+        ErrorCode::VersionReserved,
+        format!(
+            "`{}@{}` is held by another publish that is under way, until {until} at the latest",
+            intent.identifier, intent.version
+        ),
+        "wait for it to end, or to expire, and run this one again",
+    )
+    .retry_after(u32::try_from(seconds).unwrap_or(60).min(60))
+}
+
+/// Runs work for the processor off the threads that answer requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> ApiResult<T> + Send + 'static,
+) -> ApiResult<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(ApiError::new(
+            ErrorCode::Internal,
+            "the registry stumbled over this archive",
+            "tell the operator the request id; its log has the cause",
+        ))
+    })
+}

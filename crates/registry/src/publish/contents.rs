@@ -1,0 +1,153 @@
+//! What the uploaded archive says: read under limits, the manifest from the bytes themselves.
+
+use bytes::Bytes;
+use packhouse_core::api::ErrorCode;
+use packhouse_core::archive::{self, Contents, Entry};
+use packhouse_core::formats::{self, Found};
+use packhouse_core::limits::Limits;
+use packhouse_core::manifest::{Manifest, Name, NativeName};
+use packhouse_core::release::{Described, EntryRef};
+use packhouse_core::tree::Tree;
+
+use crate::error::{ApiError, ApiResult};
+use crate::ports::Intent;
+
+/// The archive as it was read.
+pub(super) struct Checked {
+    pub(super) contents: Contents,
+    pub(super) described: Described,
+    pub(super) readme: Option<EntryRef>,
+    pub(super) manifest: Manifest,
+}
+
+/// Texts that formats read are small: larger files are scanned and counted, never kept.
+const KEPT_FILE_BYTES: u64 = 256 << 10;
+/// What is kept of one archive at the most.
+const KEPT_BYTES: u64 = 32 << 20;
+
+/// Reads and judges an archive. Takes the processor for milliseconds: call it off the async threads.
+///
+/// # Errors
+///
+/// `invalid-archive` for unsafe or damaged bytes, `invalid-manifest` for one that is missing,
+/// broken, or says something else than the request.
+pub(super) fn check(bytes: &Bytes, intent: &Intent, limits: &Limits) -> ApiResult<Checked> {
+    let mut tree = Tree::default();
+    let mut kept = 0;
+    let contents = archive::read(bytes, limits, |entry: &Entry, content: &[u8]| {
+        if entry.bytes <= KEPT_FILE_BYTES && kept + entry.bytes <= KEPT_BYTES {
+            kept += entry.bytes;
+            tree.insert(entry.path.clone(), content, entry.executable);
+        }
+    })
+    .map_err(|e| {
+        ApiError::new(
+            ErrorCode::InvalidArchive,
+            e.to_string(),
+            "pack it with `packhouse pack`, which writes archives that every registry reads",
+        )
+    })?;
+    let manifest = manifest(&tree, intent)?;
+    let readme = readme(&contents, &manifest, limits);
+    let described = described(&manifest);
+    Ok(Checked { contents, described, readme, manifest })
+}
+
+fn manifest(tree: &Tree, intent: &Intent) -> ApiResult<Manifest> {
+    let invalid = |message: String, help: String| {
+        Err(ApiError::new(ErrorCode::InvalidManifest, message, help))
+    };
+    let Some(format) = formats::by_id(&intent.format) else {
+        return invalid(format!("`{}` is not a format of this registry", intent.format), String::new());
+    };
+    let manifest = match format.read(tree) {
+        Found::Package(manifest) => manifest,
+        Found::Broken(broken) => return invalid(broken.to_string(), broken.help),
+        Found::Missing => {
+            let message = format!("the archive has no `{}` at its root", format.file());
+            return invalid(message, format!("publish the folder that holds `{}`", format.file()));
+        }
+    };
+    // Problems in the fields a registry lives by; others are the audit's to tell.
+    let decisive = |field: &str| {
+        ["identifier", "version", "name", "ref"].iter().any(|key| field.rsplit('.').next() == Some(key))
+    };
+    if let Some(problem) = manifest.problems.iter().find(|problem| decisive(&problem.field)) {
+        let at = format!("{}:{}:{}", manifest.path, problem.at.line, problem.at.column);
+        return invalid(format!("{at}: `{}`: {}", problem.field, problem.message), problem.help.clone());
+    }
+    let path = &manifest.path;
+    match &manifest.name {
+        None => return invalid(format!("`{path}` names no package"), "add its identifier".to_owned()),
+        Some(name) => {
+            let same = match &name.value {
+                Name::Full(identifier) => *identifier == intent.identifier,
+                Name::Native(native) => native_fits(native, intent),
+            };
+            if !same {
+                let found = match &name.value {
+                    Name::Full(identifier) => identifier.to_string(),
+                    Name::Native(native) => native.name.clone(),
+                };
+                return invalid(
+                    format!("`{path}` in the archive is of `{found}`, the publish of `{}`", intent.identifier),
+                    "publish under the name that the manifest declares".to_owned(),
+                );
+            }
+        }
+    }
+    match &manifest.version {
+        Some(version) if version.value != intent.version => invalid(
+            format!(
+                "`{path}` in the archive says version `{}`, the publish `{}`",
+                version.value, intent.version
+            ),
+            "publish with `packhouse publish --version`, which sets it inside the archive".to_owned(),
+        ),
+        None if !manifest.version_from_tag => {
+            invalid(format!("`{path}` in the archive has no version"), "add one".to_owned())
+        }
+        _ => Ok(manifest),
+    }
+}
+
+/// A native name becomes the last part of an identifier.
+fn native_fits(native: &NativeName, intent: &Intent) -> bool {
+    formats::native_identifier(native, intent.identifier.owner())
+        .is_ok_and(|identifier| identifier == intent.identifier)
+}
+
+fn readme(contents: &Contents, manifest: &Manifest, limits: &Limits) -> Option<EntryRef> {
+    let entry = contents.entries.iter().find(|entry| entry.path.as_str() == manifest.readme)?;
+    (entry.bytes <= limits.readme_bytes as u64).then(|| EntryRef {
+        path: entry.path.to_string(),
+        data_offset: entry.data_offset,
+        packed_bytes: entry.packed_bytes,
+        bytes: entry.bytes,
+        method: entry.method,
+        crc32: entry.crc32,
+    })
+}
+
+fn described(manifest: &Manifest) -> Described {
+    let text = |field: &Option<packhouse_core::manifest::Field<String>>| {
+        field.as_ref().map(|field| field.value.clone())
+    };
+    Described {
+        format: manifest.format.to_owned(),
+        native: match manifest.name.as_ref().map(|name| &name.value) {
+            Some(Name::Native(native)) => Some(native.clone()),
+            _ => None,
+        },
+        repository: text(&manifest.repository).unwrap_or_default(),
+        license: text(&manifest.license).unwrap_or_default(),
+        summary: text(&manifest.summary).unwrap_or_default(),
+        homepage: text(&manifest.homepage),
+        authors: manifest.authors.clone(),
+        keywords: manifest.keywords.clone(),
+        dependencies: manifest.dependencies.clone(),
+        exports: manifest.exports.clone(),
+        requires: manifest.requires.clone(),
+        original: manifest.original.clone(),
+    }
+}

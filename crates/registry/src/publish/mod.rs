@@ -1,0 +1,26 @@
+//! The publish protocol: request, upload, confirm, receipt.
+//!
+//! | step | handler | what becomes true |
+//! |---|---|---|
+//! | request | [`request`] | an intent stands; the client holds uploads bound to it |
+//! | upload | the blob store | the bytes are staged |
+//! | confirm | [`confirm`] | the bytes are checked, promoted, reserved; the last one seals the train |
+//! | status | [`status`] | where an intent stands |
+//!
+//! Every step may be repeated, after any crash, with the same end.
+
+mod confirm;
+mod contents;
+mod dependencies;
+mod identity;
+mod rehearse;
+mod request;
+mod status;
+mod subject;
+
+pub use confirm::confirm;
+pub(crate) use subject::identifier;
+pub use identity::receipt;
+pub use rehearse::rehearse;
+pub use request::request;
+pub use status::status;
