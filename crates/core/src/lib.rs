@@ -6,7 +6,6 @@
 
 pub mod api;
 pub mod archive;
-pub mod audience;
 pub mod audit;
 pub mod claims;
 pub mod digest;

@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use packhouse_core::api::{ErrorCode, MarkAnswer, MarkRequest, PolicyAnswer};
-use packhouse_core::audience::{Manage, manage_audience};
 use packhouse_core::identifier::Identifier;
-use packhouse_core::policy::{self, Policy};
+use packhouse_core::policy::{self, Manage, Policy, manage_audience};
 use packhouse_core::release::{Head, Mark, Release};
 use packhouse_core::version::Version;
 
@@ -77,7 +76,9 @@ pub async fn set_policy(
     Body(new): Body<Policy>,
 ) -> ApiResult<Json<PolicyAnswer>> {
     let identifier = id.parse()?;
-    let new = new.checked()?;
+    let new = new.normalised().map_err(|e| {
+        ApiError::new(ErrorCode::InvalidPolicy, e.to_string(), "see `packhouse policy set --help`")
+    })?;
     let audience =
         manage_audience(app.settings.public_url.origin(), &identifier, Manage::Policy);
     let caller = caller(&app, &headers, &[audience]).await?;

@@ -31,6 +31,28 @@ pub fn rehearsal_audience(
     bound("packhouse-rehearse", registry_origin, identifier, version, digest)
 }
 
+/// What an owner's CI does to a package besides publishing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manage {
+    /// Yank, or take a yank back.
+    Yank,
+    /// Deprecate, or take a deprecation back.
+    Deprecate,
+    /// Change the policy.
+    Policy,
+}
+
+/// The audience of a token that manages `identifier`: `packhouse-yank:<registry origin>:<identifier>`,
+/// good for nothing else.
+pub fn manage_audience(registry_origin: &str, identifier: &Identifier, what: Manage) -> String {
+    let what = match what {
+        Manage::Yank => "yank",
+        Manage::Deprecate => "deprecate",
+        Manage::Policy => "policy",
+    };
+    format!("packhouse-{what}:{}:{}", folded(registry_origin), identifier.key())
+}
+
 fn bound(
     purpose: &str,
     registry_origin: &str,
@@ -38,10 +60,14 @@ fn bound(
     version: &Version,
     digest: &Digest,
 ) -> String {
-    // Scheme and host have no case (RFC 3986 §6.2.2.1): both sides fold, so that a registry
-    // configured as `https://Example.org` is the one that is called `https://example.org`.
-    let origin = registry_origin.trim_end_matches('/').to_ascii_lowercase();
+    let origin = folded(registry_origin);
     format!("{purpose}:{origin}:{}@{}:sha256:{digest}", identifier.key(), version.key())
+}
+
+/// Scheme and host have no case (RFC 3986 §6.2.2.1): both sides fold, so that a registry configured
+/// as `https://Example.org` is the one that is called `https://example.org`.
+fn folded(registry_origin: &str) -> String {
+    registry_origin.trim_end_matches('/').to_ascii_lowercase()
 }
 
 #[cfg(test)]

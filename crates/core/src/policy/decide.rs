@@ -1,10 +1,11 @@
 //! The decision: verified claims against pins and policy, the first wrong claim refused.
 
-use super::{Case, Refusal, Source};
+use super::{Case, Policy, Refusal, Source};
 use crate::api::ErrorCode;
-use crate::claims::Claims;
+use crate::claims::{Claims, Pins};
 use crate::escape::printable;
-use crate::version::tag_names_version;
+use crate::identifier::Identifier;
+use crate::version::{Order, Version, tag_names_version};
 
 /// Decides whether `case` may publish. Pure: the token itself (signature, audience, times) was
 /// verified before, and the same facts always give the same answer.
@@ -35,6 +36,53 @@ pub fn decide(case: &Case) -> Result<(), Refusal> {
     job_workflow(case)?;
     environment(case)?;
     runner(case)
+}
+
+/// Decides whether a job may manage a package that is pinned to `pins`: mark its releases, or, where
+/// `policy` is given, change that policy, which then must admit the job in all but the version.
+///
+/// # Errors
+///
+/// As [`decide`].
+pub fn decide_manage(
+    claims: &Claims,
+    identifier: &Identifier,
+    pins: Option<&Pins>,
+    policy: Option<&Policy>,
+) -> Result<(), Refusal> {
+    let tag = claims.git_ref.strip_prefix("refs/tags/").unwrap_or_default();
+    let named = [Order::SemVer, Order::Pep440]
+        .into_iter()
+        .find_map(|order| Version::from_tag(order, tag, identifier.rest()).ok());
+    let unnamed = || Refusal {
+        code: ErrorCode::TagMismatch,
+        claim: "ref".to_owned(),
+        expected: "a tag that says a version, for example `v1.2.3`".to_owned(),
+        actual: shown(&claims.git_ref),
+        help: "run the workflow at a tag of a release".to_owned(),
+    };
+    // Outside of policy `tag` no version is looked at.
+    let tagged = policy.is_some_and(|policy| policy.source == Source::Tag);
+    let version = match named {
+        Some(version) => version,
+        None if tagged => return Err(unnamed()),
+        None => Version::parse(Order::SemVer, "0.0.0").map_err(|_| unnamed())?,
+    };
+    let default = Policy::default();
+    let policy_or_default = policy.unwrap_or(&default);
+    let case = Case {
+        claims,
+        identifier,
+        version: &version,
+        pins,
+        owner_pin: None,
+        policy: policy_or_default,
+    };
+    if policy.is_some() {
+        return decide(&case);
+    }
+    identity(&case)?;
+    event(&case)
 }
 
 /// The events from which `source` may publish, as `event_name` says them. An allow-list: events

@@ -16,9 +16,9 @@ mod audience;
 mod change;
 mod decide;
 
-pub use audience::{audience, rehearsal_audience};
+pub use audience::{Manage, audience, manage_audience, rehearsal_audience};
 pub use change::{PolicyError, is_loosening};
-pub use decide::{admitted_events, decide};
+pub use decide::{admitted_events, decide, decide_manage};
 
 /// Who may publish a package and from where; lives in the package's head.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
