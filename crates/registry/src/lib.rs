@@ -4,6 +4,9 @@
 
 pub mod app;
 pub mod error;
+pub mod ledger;
 pub mod log;
+pub mod memory;
 pub mod ports;
 pub mod request_id;
+pub mod uploads;
