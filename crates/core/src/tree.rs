@@ -97,9 +97,13 @@ impl TreePath {
         self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
-    /// The form in which systems that fold case and Unicode form see the path.
+    /// The form in which systems that fold case and Unicode form see the path. Upper case first:
+    /// `ſ`, `ς` and `ß` are `s`, `σ` and `ss` to file systems that fold fully.
     pub fn folded(&self) -> String {
-        self.0.nfc().flat_map(char::to_lowercase).nfc().collect()
+        if self.0.is_ascii() {
+            return self.0.to_ascii_lowercase();
+        }
+        self.0.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
     }
 }
 

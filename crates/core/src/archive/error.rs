@@ -62,9 +62,7 @@ pub enum ArchiveError {
         bytes: u64,
     },
     /// The archive has a comment.
-    #[error(
-        "the end record at byte {at} announces a comment of {bytes} bytes: an archive has no comment, drop it with `zip -z`"
-    )]
+    #[error("the end record at byte {at} announces a comment of {bytes} bytes: pack without one")]
     Comment {
         /// Where the end record stands.
         at: u64,
@@ -92,9 +90,7 @@ pub enum ArchiveError {
         at: u64,
     },
     /// A part of zip64.
-    #[error(
-        "at byte {at} stands {what} of zip64: packages are too small to need it, write a plain zip"
-    )]
+    #[error("at byte {at} stands {what}: packages are too small to need zip64, write a plain zip")]
     Zip64 {
         /// Where.
         at: u64,
@@ -149,7 +145,7 @@ pub enum ArchiveError {
     },
     /// An extra field that may change what a reader sees.
     #[error(
-        "`{path}` has the extra field {id:#06x}: allowed are 0x5455 (times) and 0x7875 (owner), or none, as `zip -X` writes"
+        "`{path}` has the extra field {id:#06x}: allowed are 0x5455 (times) and 0x7875 (owner); `packhouse pack` and `zip -X` write none"
     )]
     Extra {
         /// The file.
@@ -233,7 +229,7 @@ pub enum ArchiveError {
     },
     /// A name beyond ASCII without flag bit 11, which readers decode in different ways.
     #[error(
-        "the name `{name}` at byte {at} is not marked as UTF-8 (flag bit 11): pack with `zip -UN=UTF8`, or rename the file"
+        "the name `{name}` at byte {at} is not marked as UTF-8 (flag bit 11): pack with `packhouse pack`, or rename the file"
     )]
     NameFlag {
         /// The name.

@@ -25,7 +25,7 @@ pub(super) fn check(
         };
         let (id, length) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         if id == ZIP64 {
-            return Err(ArchiveError::Zip64 { at, what: "an extra field with sizes" });
+            return Err(ArchiveError::Zip64 { at, what: "a zip64 extra field" });
         }
         let seen = match id {
             TIMES => &mut times,

@@ -8,6 +8,8 @@
 use crate::digest::{Digest, TreeDigest};
 use crate::tree::TreePath;
 
+#[cfg(any(test, feature = "corpus"))]
+pub mod corpus;
 mod error;
 mod extra;
 mod format;
@@ -64,3 +66,6 @@ pub struct Contents {
     /// Sum of the unpacked sizes in bytes.
     pub unpacked_bytes: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,8 +80,8 @@ fn locals<'a>(input: &mut Input<'a>, limits: &Limits) -> Result<Vec<File<'a>>, A
 fn stray(input: &Input<'_>, after: Option<&File<'_>>) -> ArchiveError {
     let (at, rest) = (input.at(), input.rest());
     match (rest.first_chunk(), after) {
-        (Some(&ZIP64_END), _) => ArchiveError::Zip64 { at, what: "an end record" },
-        (Some(&ZIP64_LOCATOR), _) => ArchiveError::Zip64 { at, what: "a locator" },
+        (Some(&ZIP64_END), _) => ArchiveError::Zip64 { at, what: "a zip64 end record" },
+        (Some(&ZIP64_LOCATOR), _) => ArchiveError::Zip64 { at, what: "a zip64 locator" },
         (None, _) => {
             let (part, have) = ("the record", rest.len().min(4));
             ArchiveError::Truncated { at, part, missing: (END_BYTES - have) as u64 }
@@ -102,7 +102,7 @@ fn local<'a>(input: &mut Input<'a>, at: u64, limits: &Limits) -> Result<File<'a>
 
     features(&header, name, at)?;
     if header.packed == u32::MAX || header.bytes == u32::MAX {
-        return Err(ArchiveError::Zip64 { at, what: "a size" });
+        return Err(ArchiveError::Zip64 { at, what: "a size that points to zip64" });
     }
     extra::check(extra, &path(), extra_at, true)?;
     let tree_path = file_path(name, header.flags, at, limits)?;
@@ -289,17 +289,17 @@ fn end(
     // Readers look for a zip64 locator at this very place, whatever record it is a piece of.
     let before = (at as usize).checked_sub(ZIP64_LOCATOR_BYTES);
     if before.is_some_and(|at| archive[at..].starts_with(&ZIP64_LOCATOR)) {
-        return Err(ArchiveError::Zip64 { at: at - 20, what: "a locator" });
+        return Err(ArchiveError::Zip64 { at: at - 20, what: "a zip64 locator" });
     }
     let end = End::read(input.array("the end record")?);
     if end.disk != 0 || end.directory_disk != 0 {
         return Err(ArchiveError::Disks { at, disk: end.disk.max(end.directory_disk) });
     }
     if end.entries == u16::MAX || end.disk_entries == u16::MAX {
-        return Err(ArchiveError::Zip64 { at, what: "a count" });
+        return Err(ArchiveError::Zip64 { at, what: "a count that points to zip64" });
     }
     if end.directory_offset == u32::MAX || end.directory_bytes == u32::MAX {
-        return Err(ArchiveError::Zip64 { at, what: "a directory's place" });
+        return Err(ArchiveError::Zip64 { at, what: "an offset or size that points to zip64" });
     }
     let count = files.len() as u64;
     for (field, found, expected) in [
@@ -325,7 +325,12 @@ fn end(
 pub(super) fn distinct(entries: &[Entry]) -> Result<(), ArchiveError> {
     let found = twins(entries.iter().map(|entry| &entry.path));
     let Some((path, twin)) = found.first() else { return Ok(()) };
-    let (same, twin) = (twin == path.as_str(), shown(twin.as_bytes()));
-    let path = shown(path.as_str().as_bytes());
-    Err(if same { ArchiveError::Duplicate { path } } else { ArchiveError::Twins { path, twin } })
+    // A file over a folder of its own name is a twin of itself, but stands there only once.
+    let twice = entries.iter().filter(|entry| entry.path == **path).count() > 1;
+    let (path, twin) = (shown(path.as_str().as_bytes()), shown(twin.as_bytes()));
+    Err(if twice && path == twin {
+        ArchiveError::Duplicate { path }
+    } else {
+        ArchiveError::Twins { path, twin }
+    })
 }
