@@ -1,123 +1,162 @@
 //! The audit: rules look at facts and report findings.
+//!
+//! One rule is one file, listed once in [`RULES`]; its page is `docs/rules/<id>.md`, its fixtures
+//! are `fixtures/audit/<id>/`. Rules are pure: what they may know stands in [`Facts`].
 
-use serde::{Deserialize, Serialize};
+mod facts;
+mod finding;
+pub(crate) mod text;
 
-use crate::manifest::Manifest;
-use crate::tree::Tree;
-use crate::version::Version;
+pub use facts::{Facts, Oddity, OddityKind, RegistryFacts};
+pub use finding::{Draft, Finding, MAX_PER_RULE, Severity};
+pub use secrets::masked;
 
-/// How bad a finding is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Good to know.
-    Note,
-    /// Should be mended; does not stop a publish.
-    Warning,
-    /// Stops a publish.
-    Error,
+use crate::manifest::{Manifest, Problem, Target};
+
+macro_rules! rules {
+    ($($module:ident :: $rule:ident,)*) => {
+        $(mod $module;)*
+
+        /// Every rule, in the order of ids.
+        pub const RULES: &[&dyn Rule] = &[$(&$module::$rule),*];
+    };
 }
 
-/// What a rule found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Finding {
-    /// The rule's id, for example `case-twins`; its page is `docs/rules/<id>.md`.
-    pub rule: String,
-    /// How bad it is.
-    pub severity: Severity,
-    /// The file, relative to the package's folder; made printable.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// Line, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
-    /// Column in characters, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<u32>,
-    /// What was found.
-    pub message: String,
-    /// What would be right.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub help: Option<String>,
-    /// 16 hex digits that stay the same when lines move: rule, path and the text found.
-    pub fingerprint: String,
-}
-
-/// Something in the package's folder that cannot be in a tree; gathered by the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Oddity {
-    /// The path, made printable where it is not UTF-8.
-    pub path: String,
-    /// What it is.
-    pub kind: OddityKind,
-}
-
-/// Why something cannot be in a tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OddityKind {
-    /// A symbolic link, with its target.
-    Link(String),
-    /// A name that is not UTF-8.
-    NotUtf8,
-    /// A device, socket or pipe.
-    Special,
-    /// A path that is not safe on every system.
-    Path(crate::tree::PathError),
-    /// A file over the limit, with its size in bytes.
-    TooLarge(u64),
-}
-
-/// What the registry holds of a package, as far as the caller asked.
-#[derive(Clone, Debug, Default)]
-pub struct RegistryFacts {
-    /// Released versions, yanked ones included.
-    pub versions: Vec<Version>,
-    /// Dependencies (their text) that the registry does not hold.
-    pub missing_dependencies: Vec<String>,
-}
-
-/// What a rule may look at; the caller gathers it.
-#[derive(Clone, Debug)]
-pub struct Facts<'a> {
-    /// The files that would be packed.
-    pub tree: &'a Tree,
-    /// What lies in the folder and cannot be packed.
-    pub oddities: &'a [Oddity],
-    /// The package's manifest.
-    pub manifest: &'a Manifest,
-    /// The tag that is being released, without `refs/tags/`.
-    pub tag: Option<&'a str>,
-    /// What the registry holds, when it was asked.
-    pub registry: Option<&'a RegistryFacts>,
-    /// The limits of the registry.
-    pub limits: &'a crate::limits::Limits,
+rules! {
+    binary_surprise::BinarySurprise,
+    build_output::BuildOutput,
+    case_twins::CaseTwins,
+    complete::Complete,
+    conflict_markers::ConflictMarkers,
+    dependency_missing::DependencyMissing,
+    dependency_pinned::DependencyPinned,
+    dependency_publishable::DependencyPublishable,
+    dependency_repeated::DependencyRepeated,
+    editor_junk::EditorJunk,
+    executable_bit::ExecutableBit,
+    git_data::GitData,
+    hidden_text::HiddenText,
+    identifier_valid::IdentifierValid,
+    lfs_pointer::LfsPointer,
+    license_file_missing::LicenseFileMissing,
+    license_spdx::LicenseSpdx,
+    limits::WithinLimits,
+    links::Links,
+    manifest_field::ManifestField,
+    nested_manifest::NestedManifest,
+    non_utf8_names::NonUtf8Names,
+    oversized_file::OversizedFile,
+    readme_missing::ReadmeMissing,
+    repository_url::RepositoryUrl,
+    secret_files::SecretFiles,
+    secrets::Secrets,
+    special_file::SpecialFile,
+    submodule_missing::SubmoduleMissing,
+    tag_mismatch::TagMismatch,
+    unknown_key::UnknownKey,
+    unsafe_path::UnsafePath,
+    version_not_above::VersionNotAbove,
+    version_valid::VersionValid,
+    windows_names::WindowsNames,
 }
 
 /// One check.
 pub trait Rule: Send + Sync {
     /// The rule's id, for example `case-twins`.
     fn id(&self) -> &'static str;
-    /// The severity of its findings.
+    /// The severity of its findings, unless a finding says another; its page says when.
     fn severity(&self) -> Severity;
     /// One sentence for lists and SARIF.
     fn summary(&self) -> &'static str;
     /// Looks at `facts` and pushes what it finds.
-    fn check(&self, facts: &Facts, findings: &mut Vec<Finding>);
+    fn check(&self, facts: &Facts, found: &mut Vec<Draft>);
+    /// Whether a registry refuses what this rule calls an error, too: the package would be unusable.
+    /// Such a rule looks at the manifest only.
+    fn binds_registry(&self) -> bool {
+        false
+    }
+    /// Begins a finding of this rule.
+    fn finding(&self, message: impl Into<String>) -> Draft
+    where
+        Self: Sized,
+    {
+        Draft::new(self.id(), self.severity(), message)
+    }
 }
 
 /// Runs every rule; findings are sorted worst first, then by path, line and rule.
+///
+/// At most [`MAX_PER_RULE`] findings of a rule are listed, and one that counts the rest.
 pub fn audit(facts: &Facts) -> Vec<Finding> {
-    todo!("{}", facts.limits.entries)
+    let mut found = Vec::new();
+    for rule in RULES {
+        rule.check(facts, &mut found);
+    }
+    finding::seal(found)
 }
+
+/// What a registry refuses: the errors that make a package unusable. Looks at the manifest only, so
+/// [`Facts::tree`] may be empty. Unsafe archives are refused by [`crate::archive`].
+pub fn refusals(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in RULES.iter().filter(|rule| rule.binds_registry()) {
+        rule.check(facts, &mut found);
+    }
+    found.retain(|draft| draft.is() == Severity::Error);
+    finding::seal(found)
+}
+
+/// The rule of this id.
+pub fn rule(id: &str) -> Option<&'static dyn Rule> {
+    RULES.iter().find(|rule| rule.id() == id).copied()
+}
+
+/// How findings and [`RegistryFacts::missing_dependencies`] spell a dependency's target.
+pub fn target_text(target: &Target) -> String {
+    match target {
+        Target::Registry { identifier } => identifier.to_string(),
+        Target::Native(native) => native.name.clone(),
+        Target::Git { url, .. } | Target::Url { url } => url.clone(),
+        Target::File { path, .. } => path.clone(),
+    }
+}
+
+/// What a field of the manifest is about, so that each problem is reported by one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    Name,
+    Version,
+    Other,
+}
+
+fn about(field: &str) -> About {
+    match field {
+        "package.identifier" | "project.name" | "ref" | "name" | "identifier" => About::Name,
+        "package.version" | "project.version" | "version" => About::Version,
+        _ => About::Other,
+    }
+}
+
+/// The problems of `manifest` with fields of one kind, as findings of `rule`.
+fn problems(rule: &impl Rule, manifest: &Manifest, kind: About, found: &mut Vec<Draft>) {
+    let of_kind = |problem: &&Problem| problem.file.is_none() && about(&problem.field) == kind;
+    draft_problems(rule, manifest, manifest.problems.iter().filter(of_kind), found);
+}
+
+/// Findings of `rule` about `problems` of `manifest` or of files that belong to it.
+fn draft_problems<'a>(
+    rule: &impl Rule,
+    manifest: &Manifest,
+    problems: impl Iterator<Item = &'a Problem>,
+    found: &mut Vec<Draft>,
+) {
+    for problem in problems {
+        let file = problem.file.as_ref().unwrap_or(&manifest.path);
+        let message = format!("`{}`: {}", problem.field, problem.message);
+        let draft = rule.finding(message).file(file).at(problem.at);
+        found.push(if problem.help.is_empty() { draft } else { draft.help(&problem.help) });
+    }
+}
+
+#[cfg(test)]
+mod tests;

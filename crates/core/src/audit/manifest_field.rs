@@ -1,0 +1,26 @@
+//! `manifest-field`: a field of the manifest is there and wrong. Names and versions have rules of
+//! their own; a manifest that cannot be read at all never gets as far as an audit.
+
+use super::{About, Draft, Facts, Rule, Severity, about, draft_problems};
+
+pub(super) struct ManifestField;
+
+impl Rule for ManifestField {
+    fn id(&self) -> &'static str {
+        "manifest-field"
+    }
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+    fn summary(&self) -> &'static str {
+        "A field of the manifest has a value that it cannot have"
+    }
+    fn binds_registry(&self) -> bool {
+        true
+    }
+    fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
+        let m = facts.manifest;
+        let other = m.problems.iter().filter(|p| p.file.is_some() || about(&p.field) == About::Other);
+        draft_problems(self, m, other, found);
+    }
+}
