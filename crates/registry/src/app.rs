@@ -59,6 +59,9 @@ pub struct Settings {
     pub private: bool,
     /// Whether writes go without a token: for trying out, on loopback only.
     pub open: bool,
+    /// Whether requests that a web page or another host could send are refused: always with `open`
+    /// and with a development issuer.
+    pub loopback_only: bool,
     /// The limits in force.
     pub limits: Limits,
     /// What `ato` shows at every command.

@@ -1,0 +1,180 @@
+//! What stands in front of every handler: a request id, the read gate of private registries, the
+//! fence around registries that are open for trying out, and a net for panics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use packhouse_core::api::ErrorCode;
+
+use crate::app::{App, Service};
+use crate::auth::{self, Caller, caller};
+use crate::error::{ApiError, ApiResult};
+use crate::ports::Action;
+use crate::{log, request_id};
+
+/// Stands in front of every handler.
+pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let id = fresh_id();
+    let work = async {
+        let handled = std::panic::AssertUnwindSafe(handle(&app, request, next)).catch_unwind().await;
+        handled.unwrap_or_else(|panic| {
+            log::error(&format!("a handler panicked: {}", text_of(&*panic)));
+            let message = "the registry stumbled over this request";
+            let help = "tell the operator the request id; its log has the cause";
+            ApiError::new(ErrorCode::Internal, message, help).into_response()
+        })
+    };
+    let mut response = request_id::scope(id.clone(), work).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+async fn handle(app: &App, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let fenced = if app.settings.loopback_only { fence(headers) } else { Ok(()) };
+    let gated = match fenced {
+        Ok(()) => gate(app, request.method(), request.uri(), headers).await,
+        refused => refused,
+    };
+    match gated {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Registries with `--open` or `--dev-issuer` are for the person at the machine: nothing that a web
+/// page or a rebound host name could send is answered.
+///
+/// # Errors
+///
+/// `forbidden` for a foreign `Host`, any `Origin`, and cross-site requests.
+pub fn fence(headers: &HeaderMap) -> ApiResult<()> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let cross_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "none" && site != "same-origin");
+    let why = if !is_loopback(host) {
+        "its `Host` is not this machine's loopback"
+    } else if headers.contains_key(header::ORIGIN) {
+        "it comes from a web page (`Origin`)"
+    } else if cross_site {
+        "it comes from another site"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::new(
+        ErrorCode::Forbidden,
+        format!("this registry is open for trying out, and the request is refused: {why}"),
+        "use the loopback address that `packhouse serve` printed, from a program on this machine",
+    ))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A private registry answers reads to holders of a token only. Publishing checks its own tokens.
+async fn gate(service: &Service, method: &Method, uri: &Uri, headers: &HeaderMap) -> ApiResult<()> {
+    let reads = *method == Method::GET || *method == Method::HEAD || uri.path() == "/v1/closure";
+    let always = ["/healthz", "/openapi.json", "/v0/motd"].contains(&uri.path())
+        || uri.path().starts_with("/v1/publish/")
+        || uri.path().starts_with("/v1/admin/");
+    if !service.settings.private || !reads || always {
+        return Ok(());
+    }
+    match caller(service, headers, &[]).await? {
+        // What a read token's prefix covers is the handlers' to narrow; the gate asks for the right.
+        Caller::Token(token) if token.actions.contains(&Action::Admin) => Ok(()),
+        Caller::Token(token) => auth::permit(&token, Action::Read, None),
+        Caller::Open | Caller::Job(_) => Ok(()),
+    }
+}
+
+/// Answers paths that are none.
+pub async fn no_route(uri: Uri) -> ApiError {
+    let path = packhouse_core::escape::printable(uri.path());
+    ApiError::new(
+        ErrorCode::NotFound,
+        format!("there is nothing at `{path}`"),
+        "/openapi.json lists every route",
+    )
+}
+
+/// Answers methods that a path does not take.
+pub async fn no_method(method: Method, uri: Uri) -> Response {
+    let path = packhouse_core::escape::printable(uri.path());
+    let error = ApiError::new(
+        ErrorCode::BadRequest,
+        format!("`{path}` does not take {method}"),
+        "/openapi.json lists every route with its methods",
+    );
+    let mut response = error.into_response();
+    *response.status_mut() = http::StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+/// 16 hex digits, unlike any other of this process, and hardly like one of another.
+fn fresh_id() -> Arc<str> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static SEED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    let seed = *SEED.get_or_init(|| {
+        let mut bytes = [0; 8];
+        // Without randomness ids are still unique within the process.
+        let _ = getrandom::fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    });
+    // An odd multiplier visits every value once (a full period of 2^64).
+    let count = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    format!("{:016x}", seed ^ count).into()
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("of an unknown kind")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_registry_answers_loopback_programs_only() {
+        let with = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            fence(&headers).is_ok()
+        };
+        for host in ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:80", "127.1.2.3"] {
+            assert!(with(&[("host", host)]), "{host}");
+        }
+        for host in ["", "evil.example", "127.0.0.1.evil.example:80", "localhost.evil", "[::2]:1", "10.0.0.1"] {
+            assert!(!with(&[("host", host)]), "{host}");
+        }
+        assert!(!with(&[("host", "localhost"), ("origin", "http://localhost")]));
+        assert!(!with(&[("host", "localhost"), ("sec-fetch-site", "cross-site")]));
+        assert!(with(&[("host", "localhost"), ("sec-fetch-site", "none")]));
+    }
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let ids: std::collections::HashSet<_> = (0..1000).map(|_| fresh_id()).collect();
+        assert_eq!(ids.len(), 1000);
+    }
+}

@@ -1,0 +1,58 @@
+//! All routes. One router serves Lambda and `packhouse serve`.
+//!
+//! Identifiers have two or three parts, so what concerns a package stands twice.
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+use crate::app::App;
+use crate::{admin, guard, manage, publish, read};
+
+/// The whole service.
+pub fn router(app: App) -> Router {
+    let routes = Router::new()
+        .merge(read::routes())
+        .merge(publishing())
+        .merge(managing())
+        .merge(administering())
+        .fallback(guard::no_route)
+        .method_not_allowed_fallback(guard::no_method);
+    routes
+        .layer(axum::middleware::from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}
+
+fn publishing() -> Router<App> {
+    Router::new()
+        .route("/v1/publish", post(publish::request))
+        .route("/v1/publish/upload-complete", post(publish::confirm))
+        .route("/v1/publish/rehearse", post(publish::rehearse))
+        .route("/v1/publish/{release_id}", get(publish::status))
+}
+
+fn managing() -> Router<App> {
+    let mut routes = Router::new();
+    for id in ["{owner}/{name}", "{owner}/{name}/{sub}"] {
+        routes = routes
+            .route(&format!("/v1/package/{id}/-/yank"), post(manage::yank))
+            .route(&format!("/v1/package/{id}/-/deprecate"), post(manage::deprecate))
+            .route(
+                &format!("/v1/package/{id}/-/policy"),
+                get(manage::show_policy).put(manage::set_policy),
+            );
+    }
+    routes
+}
+
+fn administering() -> Router<App> {
+    Router::new()
+        .route("/v1/admin/tokens", post(admin::create_token).get(admin::list_tokens))
+        .route("/v1/admin/tokens/{id}", delete(admin::revoke_token))
+        .route(
+            "/v1/admin/reserve",
+            post(admin::reserve).get(admin::list_reserved).delete(admin::unreserve),
+        )
+        .route("/v1/admin/transfer", post(admin::transfer))
+        .route("/v1/admin/quarantine", post(admin::quarantine))
+        .route("/v1/admin/remove", post(admin::remove))
+}
