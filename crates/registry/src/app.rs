@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use packhouse_core::limits::Limits;
 
+use crate::oidc::Verifier;
 use crate::ports::{Blobs, Clock, Ledger};
 
 /// Where the registry is reached: scheme, host, optional port and path prefix, no final `/`. All
@@ -78,6 +79,8 @@ pub struct Service {
     pub blobs: Arc<dyn Blobs>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Whose CI tokens are believed.
+    pub verifier: Verifier,
 }
 
 /// The service's state as handlers take it.

@@ -118,11 +118,19 @@ pub async fn api_token(
     let record = service.ledger.token(&token.sha256()).await?.ok_or_else(unknown)?;
     if let Some(at) = record.revoked_at {
         let message = format!("the API token `{}` was revoked at {at}", record.id);
-        return Err(ApiError::new(ErrorCode::TokenInvalid, message, "ask an operator for a new one"));
+        return Err(ApiError::new(
+            ErrorCode::TokenInvalid,
+            message,
+            "ask an operator for a new one",
+        ));
     }
     if record.expires_at <= now {
         let message = format!("the API token `{}` expired at {}", record.id, record.expires_at);
-        return Err(ApiError::new(ErrorCode::TokenExpired, message, "ask an operator for a new one"));
+        return Err(ApiError::new(
+            ErrorCode::TokenExpired,
+            message,
+            "ask an operator for a new one",
+        ));
     }
     Ok(record)
 }
@@ -192,7 +200,8 @@ impl ApiToken {
                 crate::ports::StoreError::Unavailable(format!("no randomness: {e}"))
             })?;
             // 248 is the largest multiple of 62 below 256: the rest would favour some characters.
-            let fair = bytes.iter().filter(|b| **b < 248).map(|b| ALPHABET[*b as usize % 62] as char);
+            let fair =
+                bytes.iter().filter(|b| **b < 248).map(|b| ALPHABET[*b as usize % 62] as char);
             let missing = PREFIX.len() + RANDOM_CHARACTERS - text.len();
             text.extend(fair.take(missing));
         }
@@ -235,7 +244,10 @@ impl ApiToken {
 /// Six characters over the digest of what stands before them.
 fn check(text: &str) -> String {
     let digest = Digest::of(text.as_bytes());
-    digest.as_bytes()[..CHECK_CHARACTERS].iter().map(|b| ALPHABET[*b as usize % 62] as char).collect()
+    digest.as_bytes()[..CHECK_CHARACTERS]
+        .iter()
+        .map(|b| ALPHABET[*b as usize % 62] as char)
+        .collect()
 }
 
 /// Makes the record of a fresh token that lives `days`.

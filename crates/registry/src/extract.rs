@@ -24,13 +24,20 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
                     "send JSON only; packages are uploaded to the address that the answer names",
                 )
             } else {
-                ApiError::new(ErrorCode::BadRequest, "the request's body ended early", "send it again")
+                ApiError::new(
+                    ErrorCode::BadRequest,
+                    "the request's body ended early",
+                    "send it again",
+                )
             }
         })?;
         serde_json::from_slice(&body.to_bytes()).map(Self).map_err(|e| {
             ApiError::new(
                 ErrorCode::BadRequest,
-                format!("the request's body is not the JSON that is expected: {}", packhouse_core::escape::printable(&e.to_string())),
+                format!(
+                    "the request's body is not the JSON that is expected: {}",
+                    packhouse_core::escape::printable(&e.to_string())
+                ),
                 "see /openapi.json for the fields",
             )
         })

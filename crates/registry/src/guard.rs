@@ -21,7 +21,8 @@ use crate::{log, request_id};
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = fresh_id();
     let work = async {
-        let handled = std::panic::AssertUnwindSafe(handle(&app, request, next)).catch_unwind().await;
+        let handled =
+            std::panic::AssertUnwindSafe(handle(&app, request, next)).catch_unwind().await;
         handled.unwrap_or_else(|panic| {
             log::error(&format!("a handler panicked: {}", text_of(&*panic)));
             let message = "the registry stumbled over this request";
@@ -57,9 +58,8 @@ async fn handle(app: &App, request: Request, next: Next) -> Response {
 /// `forbidden` for a foreign `Host`, any `Origin`, and cross-site requests.
 pub fn fence(headers: &HeaderMap) -> ApiResult<()> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let cross_site = headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "none" && site != "same-origin");
+    let cross_site =
+        headers.get("sec-fetch-site").is_some_and(|site| site != "none" && site != "same-origin");
     let why = if !is_loopback(host) {
         "its `Host` is not this machine's loopback"
     } else if headers.contains_key(header::ORIGIN) {
@@ -164,7 +164,14 @@ mod tests {
         for host in ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:80", "127.1.2.3"] {
             assert!(with(&[("host", host)]), "{host}");
         }
-        for host in ["", "evil.example", "127.0.0.1.evil.example:80", "localhost.evil", "[::2]:1", "10.0.0.1"] {
+        for host in [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example:80",
+            "localhost.evil",
+            "[::2]:1",
+            "10.0.0.1",
+        ] {
             assert!(!with(&[("host", host)]), "{host}");
         }
         assert!(!with(&[("host", "localhost"), ("origin", "http://localhost")]));

@@ -2,13 +2,19 @@
 //!
 //! Start with [`router`] (all routes), `publish` (the protocol) and [`ports`] (what a store must do).
 
+pub mod admin;
 pub mod app;
+pub mod auth;
 pub mod dev_issuer;
 pub mod error;
+pub mod extract;
+pub mod guard;
 pub mod ledger;
 pub mod log;
+pub mod manage;
 pub mod memory;
 pub mod oidc;
 pub mod ports;
+pub mod publish;
 pub mod request_id;
 pub mod uploads;

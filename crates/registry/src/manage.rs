@@ -79,8 +79,7 @@ pub async fn set_policy(
     let new = new.normalised().map_err(|e| {
         ApiError::new(ErrorCode::InvalidPolicy, e.to_string(), "see `packhouse policy set --help`")
     })?;
-    let audience =
-        manage_audience(app.settings.public_url.origin(), &identifier, Manage::Policy);
+    let audience = manage_audience(app.settings.public_url.origin(), &identifier, Manage::Policy);
     let caller = caller(&app, &headers, &[audience]).await?;
     let head = head(&app, &identifier).await?;
     match &caller {
@@ -108,12 +107,8 @@ pub async fn set_policy(
 }
 
 pub(crate) fn raced() -> ApiError {
-    ApiError::new(
-        ErrorCode::Unavailable,
-        "the package changed at the same moment",
-        "try again",
-    )
-    .retry_after(1)
+    ApiError::new(ErrorCode::Unavailable, "the package changed at the same moment", "try again")
+        .retry_after(1)
 }
 
 fn policy_answer(head: Head) -> PolicyAnswer {
@@ -179,7 +174,9 @@ async fn manager(
             if head.pins.is_some() && !head.tokens_allowed {
                 return Err(ApiError::new(
                     ErrorCode::Forbidden,
-                    format!("`{identifier}` is pinned to a repository; API tokens do not change it"),
+                    format!(
+                        "`{identifier}` is pinned to a repository; API tokens do not change it"
+                    ),
                     "do it from its CI, or ask an operator",
                 ));
             }
@@ -203,7 +200,9 @@ pub(crate) fn mark(
         return Err(ApiError::new(
             ErrorCode::BadRequest,
             "`reason` is missing or too long",
-            format!("say in one sentence of at most {REASON_CHARACTERS} characters why; consumers read it"),
+            format!(
+                "say in one sentence of at most {REASON_CHARACTERS} characters why; consumers read it"
+            ),
         ));
     }
     let replacement = request.replacement.as_deref().map(str::trim).filter(|r| !r.is_empty());
@@ -212,7 +211,11 @@ pub(crate) fn mark(
         let identifier = text.rsplit_once('@').map(|(identifier, _)| identifier);
         identifier.map(crate::publish::identifier).transpose()?;
         any_order(version).map_err(|e| {
-            ApiError::new(ErrorCode::InvalidVersion, format!("`replacement`: {e}"), "write a version, or `owner/name@version`")
+            ApiError::new(
+                ErrorCode::InvalidVersion,
+                format!("`replacement`: {e}"),
+                "write a version, or `owner/name@version`",
+            )
         })?;
     }
     Ok(Some(Mark {

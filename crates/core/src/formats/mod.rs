@@ -9,6 +9,8 @@ pub trait Format: Send + Sync {
     fn id(&self) -> &'static str;
     /// The manifest's file name, for example `ato.yaml`.
     fn file(&self) -> &'static str;
+    /// The order in which its versions are compared, where the manifest does not choose.
+    fn order(&self) -> crate::version::Order;
     /// Reads the package whose manifest stands at the root of `tree`.
     fn read(&self, tree: &Tree) -> Found;
     /// `text` of the manifest with its version set (and, for a full name, nothing else changed:
@@ -42,4 +44,24 @@ pub struct Broken {
     pub message: String,
     /// What would be right.
     pub help: String,
+}
+
+/// Every format; where several manifests stand at one root, the first of this list owns it.
+pub const FORMATS: &[&dyn Format] = &[];
+
+/// The format with this id.
+pub fn by_id(id: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().find(|format| format.id() == id).copied()
+}
+
+/// The identifier of a native name below an owner: `<owner>/<name>`.
+///
+/// # Errors
+///
+/// A name that no identifier can hold.
+pub fn native_identifier(
+    native: &crate::manifest::NativeName,
+    owner: &str,
+) -> Result<crate::identifier::Identifier, crate::identifier::IdentifierError> {
+    crate::identifier::Identifier::new(owner, &native.name)
 }

@@ -66,7 +66,11 @@ pub async fn unreserve(
         return Ok(Json(serde_json::json!({ "status": "ok", "name": name })));
     }
     let shown = packhouse_core::escape::printable(&name);
-    Err(ApiError::new(ErrorCode::NotFound, format!("`{shown}` is not reserved"), "`packhouse admin reserve --list` shows what is"))
+    Err(ApiError::new(
+        ErrorCode::NotFound,
+        format!("`{shown}` is not reserved"),
+        "`packhouse admin reserve --list` shows what is",
+    ))
 }
 
 /// All reserved names.
@@ -98,7 +102,11 @@ pub async fn transfer(
     }
     if let Some(native) = &request.native {
         let (ecosystem, name) = native.split_once(':').ok_or_else(|| {
-            ApiError::new(ErrorCode::BadRequest, "`native` has no ecosystem", "write `python:numpy`")
+            ApiError::new(
+                ErrorCode::BadRequest,
+                "`native` has no ecosystem",
+                "write `python:numpy`",
+            )
         })?;
         changes.push(HeadChange::Native(NativeName {
             ecosystem: ecosystem.to_owned(),

@@ -21,21 +21,28 @@ pub async fn create_token(
     Body(new): Body<NewToken>,
 ) -> ApiResult<Json<TokenAnswer>> {
     operator(&app, &headers, None).await?;
-    let bad = |message: String, help: &str| {
-        Err(ApiError::new(ErrorCode::BadRequest, message, help))
-    };
+    let bad =
+        |message: String, help: &str| Err(ApiError::new(ErrorCode::BadRequest, message, help));
     if !(1..=366).contains(&new.days) {
         return bad(format!("`days` is {}", new.days), "a token lives 1 to 366 days");
     }
     if new.label.trim().is_empty() || new.label.len() > 200 {
-        return bad("`label` is missing or too long".to_owned(), "say in at most 200 bytes what the token is for");
+        return bad(
+            "`label` is missing or too long".to_owned(),
+            "say in at most 200 bytes what the token is for",
+        );
     }
     let prefix_ok = new.prefix.len() <= 300
-        && new.prefix.trim_end_matches('/').split('/').all(|part| {
-            part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        });
+        && new
+            .prefix
+            .trim_end_matches('/')
+            .split('/')
+            .all(|part| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
     if !prefix_ok {
-        return bad("`prefix` cannot start an identifier".to_owned(), "write `acme/` or `acme/sensor`, or nothing for all");
+        return bad(
+            "`prefix` cannot start an identifier".to_owned(),
+            "write `acme/` or `acme/sensor`, or nothing for all",
+        );
     }
     let mut actions = Vec::new();
     for text in &new.actions {
@@ -44,7 +51,10 @@ pub async fn create_token(
             Some(_) => {}
             None => {
                 let shown = packhouse_core::escape::printable(text);
-                return bad(format!("`{shown}` is not an action"), "actions are read, publish, yank, admin");
+                return bad(
+                    format!("`{shown}` is not an action"),
+                    "actions are read, publish, yank, admin",
+                );
             }
         }
     }

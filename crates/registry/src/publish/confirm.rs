@@ -177,10 +177,9 @@ async fn attachments(app: &App, intent: &Intent) -> ApiResult<Option<Vec<Attachm
     for entry in contents.entries {
         let (reading, limits) = (bytes.clone(), app.settings.limits.clone());
         let (path, size) = (entry.path.to_string(), entry.bytes);
-        let content = blocking(move || {
-            archive::read_entry(&reading, &entry, &limits).map_err(invalid)
-        })
-        .await?;
+        let content =
+            blocking(move || archive::read_entry(&reading, &entry, &limits).map_err(invalid))
+                .await?;
         let digest = app.blobs.put(Bytes::from(content)).await?;
         stored.push(Attachment { path, digest, bytes: size });
     }
@@ -196,8 +195,7 @@ async fn release(
     attachments: Option<Vec<Attachment>>,
     caller: &Caller,
 ) -> ApiResult<Release> {
-    let mut warnings =
-        dependencies::warnings(app, &checked.manifest.dependencies, train).await?;
+    let mut warnings = dependencies::warnings(app, &checked.manifest.dependencies, train).await?;
     if let Some(native) = &checked.described.native
         && let Some(holder) = app.ledger.native(native).await?
         && holder != intent.identifier
@@ -265,7 +263,11 @@ async fn seal(
             .find(|r| r.identifier == intent.identifier)
             .map(|release| answer(app, release))
             .ok_or_else(|| {
-                ApiError::new(ErrorCode::Internal, "the train sealed without this package", "tell the operator")
+                ApiError::new(
+                    ErrorCode::Internal,
+                    "the train sealed without this package",
+                    "tell the operator",
+                )
             }),
         Committed::Waiting(members) => Ok(ConfirmAnswer {
             status: "ok".to_owned(),

@@ -58,7 +58,10 @@ fn manifest(tree: &Tree, intent: &Intent) -> ApiResult<Manifest> {
         Err(ApiError::new(ErrorCode::InvalidManifest, message, help))
     };
     let Some(format) = formats::by_id(&intent.format) else {
-        return invalid(format!("`{}` is not a format of this registry", intent.format), String::new());
+        return invalid(
+            format!("`{}` is not a format of this registry", intent.format),
+            String::new(),
+        );
     };
     let manifest = match format.read(tree) {
         Found::Package(manifest) => manifest,
@@ -70,15 +73,22 @@ fn manifest(tree: &Tree, intent: &Intent) -> ApiResult<Manifest> {
     };
     // Problems in the fields a registry lives by; others are the audit's to tell.
     let decisive = |field: &str| {
-        ["identifier", "version", "name", "ref"].iter().any(|key| field.rsplit('.').next() == Some(key))
+        ["identifier", "version", "name", "ref"]
+            .iter()
+            .any(|key| field.rsplit('.').next() == Some(key))
     };
     if let Some(problem) = manifest.problems.iter().find(|problem| decisive(&problem.field)) {
         let at = format!("{}:{}:{}", manifest.path, problem.at.line, problem.at.column);
-        return invalid(format!("{at}: `{}`: {}", problem.field, problem.message), problem.help.clone());
+        return invalid(
+            format!("{at}: `{}`: {}", problem.field, problem.message),
+            problem.help.clone(),
+        );
     }
     let path = &manifest.path;
     match &manifest.name {
-        None => return invalid(format!("`{path}` names no package"), "add its identifier".to_owned()),
+        None => {
+            return invalid(format!("`{path}` names no package"), "add its identifier".to_owned());
+        }
         Some(name) => {
             let same = match &name.value {
                 Name::Full(identifier) => *identifier == intent.identifier,
@@ -90,7 +100,10 @@ fn manifest(tree: &Tree, intent: &Intent) -> ApiResult<Manifest> {
                     Name::Native(native) => native.name.clone(),
                 };
                 return invalid(
-                    format!("`{path}` in the archive is of `{found}`, the publish of `{}`", intent.identifier),
+                    format!(
+                        "`{path}` in the archive is of `{found}`, the publish of `{}`",
+                        intent.identifier
+                    ),
                     "publish under the name that the manifest declares".to_owned(),
                 );
             }
@@ -102,7 +115,8 @@ fn manifest(tree: &Tree, intent: &Intent) -> ApiResult<Manifest> {
                 "`{path}` in the archive says version `{}`, the publish `{}`",
                 version.value, intent.version
             ),
-            "publish with `packhouse publish --version`, which sets it inside the archive".to_owned(),
+            "publish with `packhouse publish --version`, which sets it inside the archive"
+                .to_owned(),
         ),
         None if !manifest.version_from_tag => {
             invalid(format!("`{path}` in the archive has no version"), "add one".to_owned())

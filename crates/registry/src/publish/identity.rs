@@ -70,7 +70,9 @@ pub(super) async fn admit(
             if head.as_ref().is_some_and(|head| head.pins.is_some() && !head.tokens_allowed) {
                 return Err(ApiError::new(
                     ErrorCode::Forbidden,
-                    format!("`{identifier}` is pinned to a repository; API tokens do not publish it"),
+                    format!(
+                        "`{identifier}` is pinned to a repository; API tokens do not publish it"
+                    ),
                     "publish from its CI, or ask an operator to allow tokens for it",
                 ));
             }

@@ -19,8 +19,8 @@ mod status;
 mod subject;
 
 pub use confirm::confirm;
-pub(crate) use subject::identifier;
 pub use identity::receipt;
 pub use rehearse::rehearse;
 pub use request::request;
 pub use status::status;
+pub(crate) use subject::identifier;

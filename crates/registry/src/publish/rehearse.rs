@@ -24,7 +24,11 @@ pub async fn rehearse(
 ) -> ApiResult<Json<RehearsalAnswer>> {
     let subject = Subject::parse(&request, &app.settings.limits)?;
     let Some(digest) = subject.digest else {
-        return Err(ApiError::new(ErrorCode::BadRequest, "`digest` is missing", "send the SHA-256 of the archive"));
+        return Err(ApiError::new(
+            ErrorCode::BadRequest,
+            "`digest` is missing",
+            "send the SHA-256 of the archive",
+        ));
     };
     let (identifier, version) = (&subject.identifier, &subject.version);
     let origin = app.settings.public_url.origin();
@@ -33,7 +37,9 @@ pub async fn rehearse(
     let head = admit(&app, &caller, identifier, version, true).await?;
     let mut releases = app.ledger.releases(identifier).await?;
     let outcome = match releases.iter().find(|release| release.version == *version) {
-        Some(release) if release.digest == digest && release.marks.removed.is_none() => "already-released",
+        Some(release) if release.digest == digest && release.marks.removed.is_none() => {
+            "already-released"
+        }
         Some(release) => return Err(taken(release)),
         None => "release",
     };

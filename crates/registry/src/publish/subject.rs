@@ -96,14 +96,23 @@ impl Subject {
             // Every member's request must name the train alike, so each says its own order.
             let order = member.order.unwrap_or(Order::SemVer);
             let version = version(order, &member.version)?;
-            members.push(Member { identifier, version, digest: self::digest(&member.digest, "digest")? });
+            members.push(Member {
+                identifier,
+                version,
+                digest: self::digest(&member.digest, "digest")?,
+            });
         }
         members.sort_by(|a, b| a.identifier.cmp(&b.identifier));
-        if let Some(twice) = members.windows(2).find(|pair| pair[0].identifier == pair[1].identifier) {
+        if let Some(twice) =
+            members.windows(2).find(|pair| pair[0].identifier == pair[1].identifier)
+        {
             return Err(bad(format!("the train has `{}` twice", twice[0].identifier)));
         }
         if !members.contains(&own) {
-            return Err(bad(format!("`{}@{}` with its digest is not in its train", own.identifier, own.version)));
+            return Err(bad(format!(
+                "`{}@{}` with its digest is not in its train",
+                own.identifier, own.version
+            )));
         }
         Ok(members)
     }
@@ -113,9 +122,9 @@ impl Subject {
 /// same content asked for again, in whatever run, rides the same train.
 pub(super) fn train_id(publisher: &str, members: &[Member]) -> Digest {
     let mut hasher = Hasher::default();
-    for line in [publisher.to_owned()].into_iter().chain(members.iter().map(|m| {
-        format!("{}@{} {}", m.identifier.key(), m.version.key(), m.digest)
-    })) {
+    for line in [publisher.to_owned()].into_iter().chain(
+        members.iter().map(|m| format!("{}@{} {}", m.identifier.key(), m.version.key(), m.digest)),
+    ) {
         hasher.update(line.as_bytes());
         hasher.update(b"\n");
     }
@@ -124,18 +133,31 @@ pub(super) fn train_id(publisher: &str, members: &[Member]) -> Digest {
 
 pub(crate) fn identifier(text: &str) -> ApiResult<Identifier> {
     text.parse::<Identifier>().map_err(|e| {
-        ApiError::new(ErrorCode::InvalidIdentifier, e.to_string(), "write `owner/name` or `owner/name/sub`")
+        ApiError::new(
+            ErrorCode::InvalidIdentifier,
+            e.to_string(),
+            "write `owner/name` or `owner/name/sub`",
+        )
     })
 }
 
 pub(crate) fn version(order: Order, text: &str) -> ApiResult<Version> {
-    Version::parse(order, text)
-        .map_err(|e| ApiError::new(ErrorCode::InvalidVersion, e.to_string(), "mend the version in the manifest or the tag"))
+    Version::parse(order, text).map_err(|e| {
+        ApiError::new(
+            ErrorCode::InvalidVersion,
+            e.to_string(),
+            "mend the version in the manifest or the tag",
+        )
+    })
 }
 
 fn digest(text: &str, name: &str) -> ApiResult<Digest> {
     text.parse().map_err(|e: packhouse_core::digest::DigestError| {
-        ApiError::new(ErrorCode::BadRequest, format!("`{name}`: {e}"), "send the SHA-256 as 64 hex digits")
+        ApiError::new(
+            ErrorCode::BadRequest,
+            format!("`{name}`: {e}"),
+            "send the SHA-256 as 64 hex digits",
+        )
     })
 }
 
@@ -155,7 +177,11 @@ fn format(
     };
     packhouse_core::formats::by_id(id).ok_or_else(|| {
         let shown = packhouse_core::escape::printable(id);
-        ApiError::new(ErrorCode::BadRequest, format!("`{shown}` is not a format of this registry"), known())
+        ApiError::new(
+            ErrorCode::BadRequest,
+            format!("`{shown}` is not a format of this registry"),
+            known(),
+        )
     })
 }
 
