@@ -1,0 +1,666 @@
+//! Search over one small index: the same function answers on a server, in a function and offline.
+//!
+//! Ranking, in this order:
+//! 1. the identifier that was typed; then a package whose name was typed;
+//! 2. identifiers and names that start with what was typed;
+//! 3. the sum over the words: rare words count more than frequent ones, a word in the name more than
+//!    one in an export, the owner or the summary (BM25 for summaries), and a whole word more than
+//!    the start of one, and that more than a slip;
+//! 4. popularity.
+//!
+//! All words must match, unless no package has all of them: then any will do. The last word may be
+//! unfinished. A word that nothing has may have a slip from four characters on, two from eight on.
+
+mod build;
+mod file;
+mod typo;
+mod words;
+
+use std::cmp::Ordering;
+
+use crate::identifier::Identifier;
+use file::{Layout, Reader, TermInfo};
+
+/// Words of a query that are read.
+const QUERY_WORDS: usize = 8;
+/// Bytes of a query that are read.
+const QUERY_BYTES: usize = 512;
+/// Terms that a started or misspelt word can stand for, and terms that are looked at to find them.
+const EXPANSIONS: usize = 64;
+const LOOKED_AT: usize = 4_096;
+/// Packages that are ranked by identifier, and are looked up by it, beyond those asked for.
+const RANKED: usize = 200;
+/// What the start of a word, and each slip, leave of a word's worth.
+const STARTED: f32 = 0.7;
+const SLIP: f32 = 0.5;
+
+/// What is searched of a package.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its identifier.
+    pub identifier: Identifier,
+    /// One sentence.
+    pub summary: String,
+    /// Names of its exports, and its keywords.
+    pub exports: Vec<String>,
+    /// How popular it is.
+    pub downloads: u64,
+}
+
+/// A package that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit<'a> {
+    /// Its place among the documents that the index was built from, from 0.
+    pub position: usize,
+    /// Its identifier as spelled.
+    pub identifier: &'a str,
+    /// The sum over the words; comparable within one answer only, and below what the identifier says.
+    pub score: f32,
+}
+
+/// Why bytes are no index.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// It starts with something else.
+    #[error("not a search index: it does not start with `PKHINDEX`; build it again")]
+    Magic,
+    /// Another format.
+    #[error("a search index of format {actual}, expected format {expected}; build it again")]
+    Format {
+        /// What this code reads.
+        expected: u32,
+        /// What was found.
+        actual: u32,
+    },
+    /// Cut short, or with numbers that do not agree.
+    #[error("a search index with {actual} bytes where its header says {expected}; build it again")]
+    Length {
+        /// By the header.
+        expected: u64,
+        /// What was found.
+        actual: u64,
+    },
+}
+
+/// A search index: bytes that are read in place, never unpacked. Any bytes can be opened and searched
+/// without a panic; wrong bytes give wrong answers.
+#[derive(Clone, Debug)]
+pub struct Index<B = Vec<u8>> {
+    layout: Layout,
+    bytes: B,
+}
+
+impl Index {
+    /// The index of `documents`; the same documents in the same order give the same bytes.
+    pub fn build(documents: impl Iterator<Item = Document>) -> Self {
+        let bytes = build::build(documents);
+        let layout = Layout::read(&bytes).unwrap_or(Layout::EMPTY);
+        Self { layout, bytes }
+    }
+}
+
+impl<B: AsRef<[u8]>> Index<B> {
+    /// Opens an index. Only its header is read, so this takes the same time for any size.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`] where header and length do not agree.
+    pub fn from_bytes(bytes: B) -> Result<Self, IndexError> {
+        Ok(Self { layout: Layout::read(bytes.as_ref())?, bytes })
+    }
+    /// The index as bytes.
+    pub fn to_bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+    /// The number of packages.
+    pub fn len(&self) -> usize {
+        self.layout.docs
+    }
+    /// Whether there is no package.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The best `limit` packages for `query`, best first; all by popularity for a blank query.
+    ///
+    /// Of a query, 512 bytes and 8 words are read.
+    pub fn search(&self, query: &str, limit: usize) -> Vec<Hit<'_>> {
+        let reader = Reader::new(self.layout, self.bytes.as_ref());
+        let limit = limit.min(reader.docs());
+        let query = query.trim();
+        if query.is_empty() {
+            let all = (0..limit as u32).map(|doc| Found { doc, score: 0.0 });
+            return all.filter_map(|found| found.hit(reader)).collect();
+        }
+        let query = &query[..query.floor_char_boundary(QUERY_BYTES)];
+        let words = words::words(query).into_iter().take(QUERY_WORDS).collect::<Vec<_>>();
+        let mut found = find(reader, &words, limit.saturating_add(RANKED));
+        let typed = Typed::new(query);
+        if typed.key.contains('/') {
+            let listed = reader.docs_by_key(&typed.key).take(RANKED).collect::<Vec<_>>();
+            for doc in listed {
+                if !found.iter().any(|f| f.doc == doc) {
+                    found.push(Found { doc, score: 0.0 });
+                }
+            }
+        }
+        let mut ranked = found
+            .into_iter()
+            .filter_map(|found| {
+                found.hit(reader).map(|hit| (typed.rank(hit.identifier), found, hit))
+            })
+            .collect::<Vec<_>>();
+        ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.better(&b.1)));
+        ranked.into_iter().take(limit).map(|(_, _, hit)| hit).collect()
+    }
+}
+
+/// A document and what its words are worth.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    doc: u32,
+    score: f32,
+}
+
+impl Found {
+    /// By score, then by popularity.
+    fn better(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then(self.doc.cmp(&other.doc))
+    }
+    fn hit<'a>(&self, reader: Reader<'a>) -> Option<Hit<'a>> {
+        let (identifier, position) = reader.doc(self.doc)?;
+        Some(Hit { position: position as usize, identifier, score: self.score })
+    }
+}
+
+/// What was typed, as keys are written.
+struct Typed {
+    key: String,
+    name: String,
+}
+
+impl Typed {
+    fn new(query: &str) -> Self {
+        let key = query.to_lowercase();
+        let name = key.split(|c: char| c.is_whitespace() || c == '_').collect::<Vec<_>>().join("-");
+        Self { key, name }
+    }
+    /// 3 for the identifier, 2 for the name, 1 for the start of either, 0 else.
+    fn rank(&self, identifier: &str) -> u8 {
+        let key = identifier.to_ascii_lowercase();
+        let name = key.split_once('/').map_or("", |(_, rest)| rest).replace('_', "-");
+        let last = name.rsplit('/').next().unwrap_or(&name);
+        match () {
+            () if key == self.key => 3,
+            () if name == self.name || last == self.name => 2,
+            () if key.starts_with(&self.key)
+                || name.starts_with(&self.name)
+                || last.starts_with(&self.name) =>
+            {
+                1
+            }
+            () => 0,
+        }
+    }
+}
+
+/// A word of the query: the terms it stands for, and what each leaves of its worth.
+struct Word {
+    terms: Vec<(TermInfo, f32)>,
+    /// Postings of all terms.
+    postings: usize,
+    /// How rare they are, together (BM25's inverse document frequency).
+    rarity: f32,
+}
+
+impl Word {
+    fn new(reader: Reader<'_>, text: &str, is_last: bool) -> Self {
+        let mut terms = Vec::new();
+        terms.extend(reader.term(text).map(|info| (info, 1.0)));
+        if is_last {
+            started(reader, text, &mut terms);
+        }
+        let limit = typo::slips(text.chars().count());
+        if terms.is_empty() && limit > 0 {
+            typo::near(reader, text, limit, |info, slips| {
+                terms.push((info, SLIP.powi(slips as i32)))
+            });
+            keep_best(&mut terms);
+        }
+        let postings = terms.iter().map(|(info, _)| info.postings as usize).sum::<usize>();
+        let (docs, held) = (reader.docs() as f32, postings.min(reader.docs()) as f32);
+        Self { terms, postings, rarity: (1.0 + (docs - held + 0.5) / (held + 0.5)).ln() }
+    }
+
+    fn worth(&self, left: f32, impact: u8) -> f32 {
+        self.rarity * left * f32::from(impact)
+    }
+
+    /// The documents that have it, by document; of frequent terms the best only, unless `all`.
+    fn found(&self, reader: Reader<'_>, all: bool) -> Vec<Found> {
+        let mut found = Vec::new();
+        for &(info, left) in &self.terms {
+            if all {
+                let mut postings = reader.postings(info);
+                while let Some((doc, impact)) = postings.next() {
+                    found.push(Found { doc, score: self.worth(left, impact) });
+                }
+            } else {
+                reader.best(info, |doc, impact| {
+                    found.push(Found { doc, score: self.worth(left, impact) })
+                });
+            }
+        }
+        found.sort_unstable_by(|a, b| a.doc.cmp(&b.doc).then_with(|| a.better(b)));
+        found.dedup_by_key(|f| f.doc);
+        found
+    }
+
+    /// Keeps of `found` what has this word too.
+    fn narrow(&self, reader: Reader<'_>, found: &mut Vec<Found>) {
+        let mut worth = vec![0.0_f32; found.len()];
+        for &(info, left) in &self.terms {
+            let mut postings = reader.postings(info);
+            for (f, worth) in found.iter().zip(&mut worth) {
+                if let Some(impact) = postings.seek(f.doc) {
+                    *worth = worth.max(self.worth(left, impact));
+                }
+            }
+        }
+        let mut worth = worth.into_iter();
+        found.retain_mut(|f| {
+            let worth = worth.next().unwrap_or(0.0);
+            f.score += worth;
+            worth > 0.0
+        });
+    }
+}
+
+/// Adds the terms that start with `text`, itself left out.
+fn started(reader: Reader<'_>, text: &str, terms: &mut Vec<(TermInfo, f32)>) {
+    let mut cursor = reader.terms_from(text.as_bytes());
+    let mut found = Vec::new();
+    for _ in 0..LOOKED_AT {
+        match cursor.advance() {
+            Some(_) if cursor.text() == text.as_bytes() => {}
+            Some(info) if cursor.text().starts_with(text.as_bytes()) => found.push((info, STARTED)),
+            _ => break,
+        }
+    }
+    keep_best(&mut found);
+    terms.extend(found);
+}
+
+/// Keeps the terms that can be worth most; of equals, the most frequent.
+fn keep_best(terms: &mut Vec<(TermInfo, f32)>) {
+    let rank = |&(info, left): &(TermInfo, f32)| {
+        ((left * f32::from(info.best_impact)) as u32, info.postings)
+    };
+    if terms.len() > EXPANSIONS {
+        terms.select_nth_unstable_by_key(EXPANSIONS, |term| std::cmp::Reverse(rank(term)));
+        terms.truncate(EXPANSIONS);
+    }
+}
+
+/// The best `limit` documents by words, in no order.
+fn find(reader: Reader<'_>, texts: &[String], limit: usize) -> Vec<Found> {
+    let last = texts.len().saturating_sub(1);
+    let mut words = texts
+        .iter()
+        .enumerate()
+        .map(|(i, text)| Word::new(reader, text, i == last))
+        .collect::<Vec<_>>();
+    words.sort_by_key(|word| word.postings);
+    let mut found = match &words[..] {
+        [] => return Vec::new(),
+        // The best of one word are among the best of its terms.
+        [only] => only.found(reader, limit > file::BEST),
+        [rarest, others @ ..] => {
+            let mut found = rarest.found(reader, true);
+            for word in others {
+                word.narrow(reader, &mut found);
+            }
+            if found.is_empty() { any_of(reader, &words, limit > file::BEST) } else { found }
+        }
+    };
+    if found.len() > limit {
+        found.select_nth_unstable_by(limit, Found::better);
+        found.truncate(limit);
+    }
+    found
+}
+
+/// The documents that have one of the words at least; having more of them counts.
+fn any_of(reader: Reader<'_>, words: &[Word], all: bool) -> Vec<Found> {
+    let mut each = words.iter().flat_map(|word| word.found(reader, all)).collect::<Vec<_>>();
+    each.sort_by_key(|found| found.doc);
+    let mut found = Vec::new();
+    for same in each.chunk_by(|a, b| a.doc == b.doc) {
+        let share = same.len() as f32 / words.len() as f32;
+        found.push(Found {
+            doc: same[0].doc,
+            score: share * same.iter().map(|f| f.score).sum::<f32>(),
+        });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn document(identifier: &str, summary: &str, exports: &[&str], downloads: u64) -> Document {
+        Document {
+            identifier: identifier.parse().unwrap(),
+            summary: summary.to_owned(),
+            exports: exports.iter().map(|&e| e.to_owned()).collect(),
+            downloads,
+        }
+    }
+
+    fn example() -> Index {
+        let documents = [
+            document(
+                "acme/temp-sensor",
+                "Reads a thermometer over I2C",
+                &["TempSensor", "calibrate"],
+                50,
+            ),
+            document("acme/sensor", "Base of all sensors", &["Sensor"], 10),
+            document("Zeta/Sensor", "Another sensor", &[], 900),
+            document("acme/sensor-hub", "Collects readings", &["Hub"], 700),
+            document("bolt/usb-c", "USB Type-C connector with power delivery", &["UsbC"], 300),
+            document("bolt/regulator", "Buck converter, 3.3 V power", &["BuckConverter"], 200),
+            document(
+                "cell/growth",
+                "Membrane growth of a café-grown yeast",
+                &["Growth", "Division"],
+                5,
+            ),
+            document("cell/kinetics/mass_action", "Mass action kinetics", &["MassAction"], 6),
+        ];
+        Index::build(documents.into_iter())
+    }
+
+    fn found<B: AsRef<[u8]>>(index: &Index<B>, query: &str) -> String {
+        index.search(query, 10).iter().map(|hit| hit.identifier).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_search_ranks_as_documented() {
+        let index = example();
+        let rows: String = [
+            "",
+            "acme/sensor",
+            "ACME/Sensor",
+            "sensor",
+            "sens",
+            "acme/sen",
+            "acme/",
+            "temp sensor",
+            "tempsensor",
+            "Temp_Sensor",
+            "power",
+            "usb power",
+            "converter",
+            "mass action",
+            "mass-action",
+            "cafe",
+            "CAFÉ",
+            "buck",
+            "hub readings",
+            // Slips, and what has none.
+            "sesnor",
+            "regulatr",
+            "thermomater",
+            "kinetcis",
+            "convverter",
+            "usc",
+            "gr0wth",
+            // Words that nothing has all of; words that nothing has at all.
+            "power nonsense",
+            "the power of yeast",
+            "zzzzzz",
+            "/",
+            "-_-",
+        ]
+        .iter()
+        .map(|query| format!("{query:>18} | {}\n", found(&index, query)))
+        .collect();
+        insta::assert_snapshot!(rows, @r"
+                           | Zeta/Sensor acme/sensor-hub bolt/usb-c bolt/regulator acme/temp-sensor acme/sensor cell/kinetics/mass_action cell/growth
+               acme/sensor | acme/sensor acme/sensor-hub acme/temp-sensor
+               ACME/Sensor | acme/sensor acme/sensor-hub acme/temp-sensor
+                    sensor | acme/sensor Zeta/Sensor acme/sensor-hub acme/temp-sensor
+                      sens | acme/sensor Zeta/Sensor acme/sensor-hub acme/temp-sensor
+                  acme/sen | acme/sensor acme/sensor-hub acme/temp-sensor
+                     acme/ | acme/sensor-hub acme/temp-sensor acme/sensor
+               temp sensor | acme/temp-sensor
+                tempsensor | acme/temp-sensor
+               Temp_Sensor | acme/temp-sensor
+                     power | bolt/usb-c bolt/regulator
+                 usb power | bolt/usb-c
+                 converter | bolt/regulator
+               mass action | cell/kinetics/mass_action
+               mass-action | cell/kinetics/mass_action
+                      cafe | cell/growth
+                      CAFÉ | cell/growth
+                      buck | bolt/regulator
+              hub readings | acme/sensor-hub
+                    sesnor | acme/sensor Zeta/Sensor acme/temp-sensor acme/sensor-hub
+                  regulatr | bolt/regulator
+               thermomater | acme/temp-sensor
+                  kinetcis | cell/kinetics/mass_action
+                convverter | bolt/regulator
+                       usc |
+                    gr0wth | cell/growth
+            power nonsense | bolt/usb-c bolt/regulator
+        the power of yeast | cell/growth acme/sensor bolt/usb-c bolt/regulator
+                    zzzzzz |
+                         / |
+                       -_- |
+        ");
+    }
+
+    #[test]
+    fn a_hit_names_the_place_of_its_document() {
+        let index = example();
+        let hits = index.search("bolt/usb-c", 1);
+        assert_eq!((hits[0].position, hits[0].identifier, hits.len()), (4, "bolt/usb-c", 1));
+        assert!(index.search("sensor", 0).is_empty());
+        assert_eq!(index.search("", usize::MAX).len(), 8);
+        assert!(Index::build(std::iter::empty()).search("sensor", 5).is_empty());
+    }
+
+    #[test]
+    fn an_index_is_its_bytes() {
+        let index = example();
+        assert_eq!(index.to_bytes(), example().to_bytes());
+        let read = Index::from_bytes(index.to_bytes()).unwrap();
+        assert_eq!((read.len(), found(&read, "sensor")), (8, found(&index, "sensor")));
+        let mut cut = index.to_bytes().to_vec();
+        cut.pop();
+        let errors = [
+            Index::from_bytes(cut).unwrap_err(),
+            Index::from_bytes(b"{}".to_vec()).unwrap_err(),
+            Index::from_bytes(b"{\"schema\": 1}".to_vec()).unwrap_err(),
+            Index::from_bytes([&file::MAGIC[..], &[2, 0, 0, 0]].concat()).unwrap_err(),
+        ];
+        insta::assert_snapshot!(errors.map(|e| format!("{e}\n")).concat(), @r"
+            a search index with 811 bytes where its header says 812; build it again
+            a search index with 2 bytes where its header says 44; build it again
+            not a search index: it does not start with `PKHINDEX`; build it again
+            a search index of format 2, expected format 1; build it again
+            ");
+    }
+
+    /// `count` packages whose words follow Zipf's law, from a fixed seed.
+    fn many(count: usize) -> Vec<Document> {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
+        };
+        let vocabulary = 20_000.0_f64;
+        let mut word = move || {
+            let rank = vocabulary.powf(random() as f64 / (1_u64 << 53) as f64) as u64;
+            let mut letters = rank.wrapping_mul(0x9e37_79b9) % 308_915_776 + 11_881_376;
+            let mut text = String::new();
+            while letters > 0 {
+                text.push(char::from(b'a' + (letters % 26) as u8));
+                letters /= 26;
+            }
+            text
+        };
+        (0..count)
+            .map(|i| Document {
+                identifier: format!("{}/{}-{i}", word(), word()).parse().unwrap(),
+                summary: (0..14).map(|_| word()).collect::<Vec<_>>().join(" "),
+                exports: vec![word()],
+                downloads: (i as u64).wrapping_mul(7_919) % 10_007,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn frequent_words_find_the_same_from_their_best_and_from_all() {
+        let documents = many(6_000);
+        let index = Index::build(documents.iter().cloned());
+        let reader = Reader::new(index.layout, index.to_bytes());
+        let mut frequent = 0;
+        for text in words::words(
+            &documents[..20].iter().map(|d| d.summary.as_str()).collect::<Vec<_>>().join(" "),
+        ) {
+            let word = Word::new(reader, &text, true);
+            frequent += usize::from(
+                word.terms.iter().any(|(info, _)| info.postings as usize > file::BEST_FROM),
+            );
+            let [best, all] = [false, true].map(|all| {
+                let mut found = word.found(reader, all);
+                found.sort_by(Found::better);
+                found
+                    .iter()
+                    .take(file::BEST)
+                    .map(|f| (f.doc, f.score.to_bits()))
+                    .collect::<Vec<_>>()
+            });
+            assert_eq!(best, all, "{text}");
+        }
+        assert!(frequent > 0);
+    }
+
+    #[test]
+    fn two_frequent_words_find_what_a_scan_finds() {
+        let documents = many(6_000);
+        let index = Index::build(documents.iter().cloned());
+        let text_of = |d: &Document| {
+            format!(" {} {} {} ", d.identifier, d.summary, d.exports.join(" "))
+                .replace(['/', '-'], " ")
+        };
+        let texts = documents.iter().map(text_of).collect::<Vec<_>>();
+        for pair in words::words(
+            &documents[..30].iter().map(|d| d.summary.as_str()).collect::<Vec<_>>().join(" "),
+        )
+        .windows(2)
+        {
+            let query = format!("{} {} ", pair[0], pair[1]);
+            let has = |text: &String| {
+                text.contains(&format!(" {} ", pair[0])) && text.contains(&format!(" {}", pair[1]))
+            };
+            let scanned = texts
+                .iter()
+                .enumerate()
+                .filter(|(_, text)| has(text))
+                .map(|(i, _)| i)
+                .collect::<Vec<_>>();
+            let mut hits =
+                index.search(&query, usize::MAX).iter().map(|hit| hit.position).collect::<Vec<_>>();
+            hits.sort_unstable();
+            if scanned.is_empty() {
+                assert!(!hits.is_empty(), "`{query}` should find what has one of the words");
+            } else {
+                assert_eq!(hits, scanned, "{query}");
+            }
+        }
+    }
+
+    /// Optimal string alignment by its definition, on whole words.
+    fn alignment(a: &[char], b: &[char]) -> usize {
+        match (a, b) {
+            ([], rest) | (rest, []) => rest.len(),
+            ([a0, a1 @ ..], [b0, b1 @ ..]) => {
+                let mut least = alignment(a1, b1) + usize::from(a0 != b0);
+                least = least.min(alignment(a1, b) + 1).min(alignment(a, b1) + 1);
+                if let ([_, x, a2 @ ..], [_, y, b2 @ ..]) = (a, b)
+                    && (a0, x) == (y, b0)
+                {
+                    least = least.min(alignment(a2, b2) + 1);
+                }
+                least
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_word_of_a_document_finds_it(
+            summaries in prop::collection::vec("[a-e]{1,6}( [a-eéß]{1,6}){0,4}", 1..40), pick in any::<prop::sample::Index>(),
+        ) {
+            let documents = summaries.iter().enumerate().map(|(i, s)| document(&format!("o/p{i}"), s, &[], 0)).collect::<Vec<_>>();
+            let index = Index::build(documents.into_iter());
+            let place = pick.index(summaries.len());
+            for word in summaries[place].split(' ') {
+                let hits = index.search(word, usize::MAX);
+                prop_assert!(hits.iter().any(|hit| hit.position == place), "{} not by {}", summaries[place], word);
+            }
+            let hits = index.search(&summaries[place], usize::MAX);
+            prop_assert!(hits.iter().any(|hit| hit.position == place));
+        }
+
+        #[test]
+        fn slips_find_what_the_definition_finds(
+            terms in prop::collection::btree_set("[abé]{1,7}", 1..60), word in "[abé]{4,7}", limit in 1_usize..3,
+        ) {
+            let documents = terms.iter().enumerate().map(|(i, s)| document(&format!("z/{i}"), s, &[], 0)).collect::<Vec<_>>();
+            let index = Index::build(documents.into_iter());
+            let reader = Reader::new(index.layout, index.to_bytes());
+            let word = &words::words(&word)[0];
+            let mut walked = 0;
+            typo::near(reader, word, limit, |_, slips| { assert!((1..=limit).contains(&slips)); walked += 1; });
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            let folded = terms.iter().flat_map(|t| words::words(t)).collect::<std::collections::BTreeSet<_>>();
+            let defined = folded.iter().filter(|t| (1..=limit).contains(&alignment(&chars(t), &chars(word)))).count();
+            prop_assert_eq!(walked, defined);
+        }
+
+        #[test]
+        fn no_bytes_panic(
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40), query in "[a-z/ -]{0,12}|\\PC{0,12}",
+        ) {
+            let mut bytes = example().to_bytes().to_vec();
+            for (place, byte) in damage {
+                // Behind the header, so that it opens; the header is checked, and damaged next.
+                let place = file::HEADER_BYTES + place.index(bytes.len() - file::HEADER_BYTES);
+                bytes[place] = byte;
+            }
+            let index = Index::from_bytes(&bytes).unwrap();
+            for query in [query.as_str(), "", "sensor", "sesnor", "acme/", "s", "mass action", "power nonsense"] {
+                prop_assert!(index.search(query, 20).len() <= 8);
+            }
+        }
+
+        #[test]
+        fn no_header_panics(header in prop::collection::vec(any::<u8>(), 0..80), keep in 0_usize..40) {
+            let mut bytes = example().to_bytes().to_vec();
+            let n = header.len().min(bytes.len()).saturating_sub(keep);
+            bytes[keep..keep + n].copy_from_slice(&header[..n]);
+            if let Ok(index) = Index::from_bytes(bytes) {
+                index.search("sensor", 5);
+            }
+        }
+    }
+}

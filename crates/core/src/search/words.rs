@@ -1,0 +1,95 @@
+//! Text to words, the same way for documents and queries.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// The longest word in characters; what follows is not indexed.
+pub(super) const WORD_CHARS: usize = 64;
+
+/// The words of a text: runs of letters and digits (so `/`, `-` and `_` part words), in compatibility
+/// form, without case and without accents: `Café_Ⅳ` is `cafe` and `iv`.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = Word::default();
+    if text.is_ascii() {
+        text.bytes().for_each(|b| word.push(char::from(b), &mut words));
+    } else {
+        text.nfkd().filter(|&c| !is_combining_mark(c)).for_each(|c| word.push(c, &mut words));
+    }
+    word.end(&mut words);
+    words
+}
+
+/// The words of a name in code, and the parts that its capitals show: `TempSensor` is `tempsensor`,
+/// `temp` and `sensor`; `HTTPServer` is `httpserver`, `http` and `server`.
+pub(super) fn code_words(name: &str) -> Vec<String> {
+    let mut all = words(name);
+    let chars = name.chars().collect::<Vec<_>>();
+    let mut spaced = String::with_capacity(name.len() + 8);
+    let mut humps = false;
+    for (i, &c) in chars.iter().enumerate() {
+        let before = i.checked_sub(1).and_then(|i| chars.get(i)).copied().unwrap_or(' ');
+        let after = chars.get(i + 1).copied().unwrap_or(' ');
+        let hump = c.is_uppercase()
+            && (before.is_lowercase() || (before.is_uppercase() && after.is_lowercase()));
+        if hump {
+            spaced.push(' ');
+            humps = true;
+        }
+        spaced.push(c);
+    }
+    if humps {
+        all.extend(words(&spaced));
+    }
+    all
+}
+
+/// The word that is being read.
+#[derive(Default)]
+struct Word {
+    text: String,
+    chars: usize,
+}
+
+impl Word {
+    fn push(&mut self, c: char, words: &mut Vec<String>) {
+        if !c.is_alphanumeric() {
+            return self.end(words);
+        }
+        for c in c.to_lowercase().filter(|c| c.is_alphanumeric()) {
+            if self.chars < WORD_CHARS {
+                self.text.push(c);
+                self.chars += 1;
+            }
+        }
+    }
+    fn end(&mut self, words: &mut Vec<String>) {
+        self.chars = 0;
+        if !self.text.is_empty() {
+            words.push(std::mem::take(&mut self.text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_no_case_no_accents_and_no_separators() {
+        assert_eq!(
+            words("acme/Temp-Sensor_v2, Café Ⅳ ＡＢ!"),
+            ["acme", "temp", "sensor", "v2", "cafe", "iv", "ab"]
+        );
+        assert_eq!(words("датчик温度 Straße İx"), ["датчик温度", "straße", "ix"]);
+        assert!(words(" -/_\u{301}").is_empty());
+        assert_eq!(words(&"é".repeat(100))[0].chars().count(), WORD_CHARS);
+    }
+
+    #[test]
+    fn capitals_part_names_in_code() {
+        assert_eq!(code_words("TempSensor"), ["tempsensor", "temp", "sensor"]);
+        assert_eq!(code_words("HTTPServer"), ["httpserver", "http", "server"]);
+        assert_eq!(code_words("plain_name"), ["plain", "name"]);
+    }
+}
