@@ -12,7 +12,7 @@ use packhouse_core::digest::Digest;
 
 use crate::app::PublicUrl;
 use crate::ports::{BlobBody, Blobs, IntentId, Part, Staged, StoreResult, Upload, UploadBounds};
-use crate::uploads::{Incoming, Receiver, Staging, UploadError, UploadSigner};
+use crate::uploads::{Incoming, Kept, Receiver, Staging, UploadError, UploadSigner};
 
 /// Blobs that live as long as the value. Uploads come through [`crate::uploads`]'s routes, or
 /// straight through [`MemoryBlobs::accept`].
@@ -49,7 +49,7 @@ impl MemoryBlobs {
         &self,
         bounds: &UploadBounds,
         bytes: impl Into<Bytes> + Send,
-    ) -> Result<Digest, UploadError> {
+    ) -> Result<Kept, UploadError> {
         let mut incoming = Incoming::start(self, bounds).await?;
         incoming.write(bytes.into()).await?;
         incoming.finish(self).await

@@ -1,8 +1,11 @@
 //! Uploads without a cloud: the same two shapes that S3 presigns, a PUT and a POST form, received by
 //! the registry itself and kept by a [`Staging`].
 
+mod form;
+mod routes;
 mod sign;
 
+pub use routes::{UploadTimes, router};
 pub use sign::UploadSigner;
 
 use async_trait::async_trait;
@@ -94,6 +97,15 @@ pub enum UploadError {
     Store(#[from] StoreError),
 }
 
+/// What became of an upload that was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is staged now, with this SHA-256.
+    New(Digest),
+    /// The same bytes were staged before.
+    Before(Digest),
+}
+
 /// An upload that is checked against its bounds while it comes in.
 pub struct Incoming<'a> {
     bounds: &'a UploadBounds,
@@ -136,7 +148,7 @@ impl<'a> Incoming<'a> {
     ///
     /// [`UploadError::Length`], [`UploadError::Content`], and [`UploadError::AlreadyThere`] when
     /// other bytes are staged; the same bytes again are welcome.
-    pub async fn finish(self, staging: &dyn Staging) -> Result<Digest, UploadError> {
+    pub async fn finish(self, staging: &dyn Staging) -> Result<Kept, UploadError> {
         if self.received != self.bounds.bytes {
             return Err(self.wrong_length());
         }
@@ -145,10 +157,10 @@ impl<'a> Incoming<'a> {
             return Err(UploadError::Content { announced, found });
         }
         if self.receiver.keep().await? {
-            return Ok(found);
+            return Ok(Kept::New(found));
         }
         match staging.staged(&self.bounds.intent, self.bounds.part).await? {
-            Some(held) if held == found => Ok(found),
+            Some(held) if held == found => Ok(Kept::Before(found)),
             Some(held) => Err(UploadError::AlreadyThere(held)),
             None => Err(StoreError::Unavailable("the staged upload vanished".to_owned()).into()),
         }

@@ -55,11 +55,13 @@ struct Conditions {
 /// The fields of a form that decide.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FormFields {
+    pub(super) key: Option<String>,
     pub(super) policy: String,
     pub(super) signature: String,
 }
 
 /// Names of the form's fields.
+pub(super) const KEY: &str = "key";
 pub(super) const POLICY: &str = "policy";
 pub(super) const SIGNATURE: &str = "x-packhouse-signature";
 const CHECKSUM: &str = "x-amz-checksum-sha256";
@@ -108,7 +110,7 @@ impl UploadSigner {
         let policy = BASE64.encode(serde_json::to_vec(&policy).unwrap_or_default());
         let signature = hex(&self.mac(&form_text(&policy)));
         let mut fields = serde_json::Map::new();
-        fields.insert("key".to_owned(), key.into());
+        fields.insert(KEY.to_owned(), key.into());
         if let Some(checksum) = checksum {
             fields.insert(CHECKSUM.to_owned(), checksum.into());
         }
@@ -154,6 +156,9 @@ impl UploadSigner {
         let policy: FormPolicy =
             serde_json::from_slice(&json).map_err(|e| wrong(format!("is no policy: {e}")))?;
         unexpired(policy.expiration, now)?;
+        if fields.key.as_ref().is_some_and(|key| *key != policy.conditions.key) {
+            return Err(UploadError::Malformed("the field `key` is not the policy's".to_owned()));
+        }
         let (intent, part) = parse_key(&policy.conditions.key).ok_or_else(no_such_part)?;
         let digest = match &policy.conditions.checksum {
             None => None,
