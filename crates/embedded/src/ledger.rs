@@ -1,0 +1,253 @@
+//! [`Ledger`] on SQLite.
+//!
+//! Reads of one row take microseconds from the page cache and run where they are asked for; lists
+//! and writes, which may wait for a disk or another process, run on the blocking pool.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use packhouse_core::claims::OwnerPin;
+use packhouse_core::digest::Digest;
+use packhouse_core::identifier::Identifier;
+use packhouse_core::manifest::NativeName;
+use packhouse_core::release::{Event, Head, Release};
+use packhouse_registry::ledger::{self as rules, Rows};
+use packhouse_registry::ports::{
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Prepared, Quota,
+    Reservation, SeenToken, StoreResult, TokenRecord, Train,
+};
+use tokio::task::spawn_blocking;
+
+use crate::database::{Database, Durability};
+use crate::fault;
+use crate::folder::DataDir;
+use crate::rows::SqlRows;
+
+/// The ledger of a data folder. Any number of values and processes may have it open.
+#[derive(Clone)]
+pub struct EmbeddedLedger {
+    database: Arc<Database>,
+}
+
+impl EmbeddedLedger {
+    /// Opens the ledger of a data folder, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// [`packhouse_registry::ports::StoreError`] when it is damaged, newer than this program, not
+    /// writable, or held by another process for long.
+    pub fn open(folder: &DataDir) -> StoreResult<Self> {
+        Ok(Self { database: Arc::new(Database::open(folder.ledger())?) })
+    }
+
+    /// Changes rows that no read returns.
+    async fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        verb: impl FnOnce(&mut SqlRows<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let database = Arc::clone(&self.database);
+        let answer = spawn_blocking(move || database.write(durability, verb));
+        let answer = answer.await.map_err(fault::task)?;
+        if self.database.is_log_long() {
+            let database = Arc::clone(&self.database);
+            // Nobody waits for it. What fails now is tried again after the next write.
+            drop(spawn_blocking(move || database.checkpoint()));
+        }
+        answer
+    }
+
+    /// Changes what reads return.
+    async fn change<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut SqlRows<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        self.write(Durability::Synced, |rows| {
+            let answer = verb(rows)?;
+            rows.bump_generation()?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// Reads what may be long.
+    async fn list<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&SqlRows<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let database = Arc::clone(&self.database);
+        spawn_blocking(move || database.read(read)).await.map_err(fault::task)?
+    }
+}
+
+#[async_trait]
+impl Ledger for EmbeddedLedger {
+    async fn begin(
+        &self,
+        intent: &Intent,
+        token: Option<&SeenToken>,
+        quota: Quota,
+        now: Timestamp,
+    ) -> StoreResult<Begun> {
+        let (intent, token) = (intent.clone(), token.cloned());
+        let verb =
+            move |rows: &mut SqlRows<'_>| rules::begin(rows, &intent, token.as_ref(), quota, now);
+        self.write(Durability::Synced, verb).await
+    }
+
+    async fn intent(&self, id: &IntentId) -> StoreResult<Option<Intent>> {
+        self.database.read(|rows| rows.intent(id))
+    }
+
+    async fn prepare(
+        &self,
+        intent: &IntentId,
+        train: &Train,
+        release: &Release,
+        token: Option<&SeenToken>,
+        now: Timestamp,
+    ) -> StoreResult<Prepared> {
+        let (intent, train) = (intent.clone(), train.clone());
+        let (release, token) = (release.clone(), token.cloned());
+        let verb = move |rows: &mut SqlRows<'_>| {
+            rules::prepare(rows, &intent, &train, &release, token.as_ref(), now)
+        };
+        self.write(Durability::Deferred, verb).await
+    }
+
+    async fn commit(&self, train: &Train, now: Timestamp) -> StoreResult<Committed> {
+        let train = train.clone();
+        self.write(Durability::Synced, move |rows| {
+            let before = rows.last_event()?;
+            let answer = rules::commit(rows, &train, now)?;
+            if rows.last_event()? != before {
+                rows.bump_generation()?;
+            }
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<IntentId>> {
+        self.write(Durability::Deferred, move |rows| rows.sweep(now, limit)).await
+    }
+
+    async fn head(&self, identifier: &Identifier) -> StoreResult<Option<Head>> {
+        self.database.read(|rows| rows.head(identifier))
+    }
+
+    async fn releases(&self, identifier: &Identifier) -> StoreResult<Vec<Release>> {
+        let identifier = identifier.clone();
+        self.list(move |rows| rows.releases(&identifier)).await
+    }
+
+    async fn release(&self, identifier: &Identifier, key: &str) -> StoreResult<Option<Release>> {
+        self.database.read(|rows| rows.release(identifier, key))
+    }
+
+    async fn packages(
+        &self,
+        after: Option<&Identifier>,
+        limit: u32,
+    ) -> StoreResult<Vec<Identifier>> {
+        let after = after.cloned();
+        self.list(move |rows| rows.packages(after.as_ref(), limit)).await
+    }
+
+    async fn owner_pin(&self, owner: &str) -> StoreResult<Option<OwnerPin>> {
+        self.database.read(|rows| rows.owner_pin(owner))
+    }
+
+    async fn native(&self, name: &NativeName) -> StoreResult<Option<Identifier>> {
+        self.database.read(|rows| rows.native(name))
+    }
+
+    async fn mark(
+        &self,
+        identifier: &Identifier,
+        key: &str,
+        change: &MarkChange,
+        now: Timestamp,
+    ) -> StoreResult<Option<Release>> {
+        let (identifier, key, change) = (identifier.clone(), key.to_owned(), change.clone());
+        self.change(move |rows| rules::mark(rows, &identifier, &key, &change, now)).await
+    }
+
+    async fn change_head(
+        &self,
+        identifier: &Identifier,
+        sequence: u64,
+        change: &HeadChange,
+        data: serde_json::Value,
+        now: Timestamp,
+    ) -> StoreResult<Option<Head>> {
+        let (identifier, change) = (identifier.clone(), change.clone());
+        let verb = move |rows: &mut SqlRows<'_>| {
+            rules::change_head(rows, &identifier, sequence, &change, data, now)
+        };
+        self.change(verb).await
+    }
+
+    async fn reserve(&self, reservation: &Reservation) -> StoreResult<()> {
+        let reservation = reservation.clone();
+        self.change(move |rows| rows.put_reservation(&reservation)).await
+    }
+
+    async fn unreserve(&self, name: &str) -> StoreResult<bool> {
+        let name = name.to_owned();
+        self.change(move |rows| rows.drop_reservation(&name)).await
+    }
+
+    async fn reservation(&self, name: &str) -> StoreResult<Option<Reservation>> {
+        self.database.read(|rows| rows.reservation(name))
+    }
+
+    async fn reservations(&self) -> StoreResult<Vec<Reservation>> {
+        self.list(|rows| rows.reservations()).await
+    }
+
+    async fn put_token(&self, token: &TokenRecord) -> StoreResult<()> {
+        let token = token.clone();
+        self.change(move |rows| rules::put_token(rows, &token)).await
+    }
+
+    async fn token(&self, sha256: &Digest) -> StoreResult<Option<TokenRecord>> {
+        self.database.read(|rows| rows.token(sha256))
+    }
+
+    async fn tokens(&self) -> StoreResult<Vec<TokenRecord>> {
+        self.list(|rows| rows.tokens()).await
+    }
+
+    async fn revoke_token(&self, id: &str, now: Timestamp) -> StoreResult<bool> {
+        let id = id.to_owned();
+        self.change(move |rows| rules::revoke_token(rows, &id, now)).await
+    }
+
+    async fn events(&self, after: u64, limit: u32) -> StoreResult<Vec<Event>> {
+        self.list(move |rows| rows.events(after, limit)).await
+    }
+
+    async fn references(&self, digest: &Digest) -> StoreResult<u64> {
+        self.database.read(|rows| rows.references(digest))
+    }
+
+    async fn holders(&self, digest: &Digest, limit: u32) -> StoreResult<Vec<Release>> {
+        self.database.read(|rows| rows.holders(digest, limit))
+    }
+
+    async fn count_downloads(&self, counts: &[Downloads]) -> StoreResult<()> {
+        let counts = counts.to_vec();
+        self.change(move |rows| rules::count_downloads(rows, &counts)).await
+    }
+
+    async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
+        let identifier = identifier.clone();
+        self.list(move |rows| rows.downloads(&identifier)).await
+    }
+
+    fn generation(&self) -> StoreResult<u64> {
+        self.database.generation()
+    }
+}
