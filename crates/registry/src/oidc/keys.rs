@@ -142,7 +142,7 @@ impl fmt::Debug for KeyStore {
 struct Held {
     /// The newest keys, and when they were fetched.
     keys: Option<(Arc<KeySet>, i64)>,
-    /// When a fetch last began.
+    /// When a fetch last ended, by the clock of the request that began it.
     tried_at: Option<i64>,
     /// Why the last fetch failed.
     failure: Option<String>,
@@ -212,33 +212,97 @@ impl KeyStore {
             let _flight = flight;
             store.fetch(now).await;
         });
-        let _ = fetch.await; // a fetch that panicked left its failure in `held`
+        if let Err(error) = fetch.await {
+            self.settle(Err(KeyError(format!("the fetch broke off: {error}"))), now);
+        }
         self.held().settled(kid, now)
     }
 
     async fn fetch(&self, now: i64) {
-        self.change(|held| {
-            held.tried_at = Some(now);
-            held.failure = Some("the last fetch broke off".to_owned());
-        });
         let fetched = self.source.keys(&self.issuer).await;
+        self.settle(fetched, now);
+    }
+
+    /// Takes the outcome of a fetch. Not before it is there, so that whoever comes meanwhile waits
+    /// for it instead of being refused.
+    fn settle(&self, fetched: Result<KeySet, KeyError>, now: i64) {
         if let Err(error) = &fetched {
             crate::log::error(&format!("keys of {}: {error}", self.issuer));
         }
-        self.change(|held| match fetched {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.tried_at = Some(now);
+        match fetched {
             Ok(keys) => {
                 held.keys = Some((Arc::new(keys), now));
                 held.failure = None;
             }
             Err(error) => held.failure = Some(error.to_string()),
-        });
+        }
     }
 
     fn held(&self) -> Held {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    fn change(&self, change: impl FnOnce(&mut Held)) {
-        change(&mut self.held.write().unwrap_or_else(PoisonError::into_inner));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oidc::SigningKey;
+    use serde_json::{Value, json};
+
+    fn set(keys: &[Value]) -> Result<Vec<String>, KeyError> {
+        let set = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())?;
+        Ok(set.0.into_iter().map(|(kid, _)| kid).collect())
+    }
+
+    fn changed(key: &Value, name: &str, value: impl Into<Value>) -> Value {
+        let mut key = key.clone();
+        key[name] = value.into();
+        key
+    }
+
+    #[test]
+    fn only_strong_rsa_keys_for_signatures_are_taken() {
+        let key = SigningKey::generate().unwrap().jwk();
+        let named = |kid: &str| changed(&key, "kid", kid);
+        let mut plain = named("b");
+        plain.as_object_mut().unwrap().retain(|name, _| !["alg", "use"].contains(&name.as_str()));
+        let others = [
+            named("a"),
+            plain,
+            changed(&named("a"), "e", "Aw"),
+            changed(&named("c"), "kty", "EC"),
+            changed(&named("c"), "alg", "RS512"),
+            changed(&named("c"), "use", "enc"),
+            changed(&named("c"), "e", "AQ"),
+            changed(&named("c"), "e", "AQAA"),
+            changed(&named("c"), "e", ""),
+            changed(&named("c"), "n", "not base64!"),
+            changed(&named("c"), "n", ""),
+            changed(&named("c"), "n", URL_SAFE_NO_PAD.encode([0; 256])),
+            changed(&named("c"), "n", URL_SAFE_NO_PAD.encode([0x7f; 256])),
+            changed(&named("c"), "n", URL_SAFE_NO_PAD.encode([0xff; 128])),
+            changed(&named("c"), "n", URL_SAFE_NO_PAD.encode([0xff; 1025])),
+            changed(&named("c"), "kid", ""),
+            changed(&named("c"), "kid", 5),
+            json!("c"),
+        ];
+        assert_eq!(set(&others), Ok(vec!["a".to_owned(), "b".to_owned()]));
+        assert!(set(&others[2 + 1..]).is_err(), "none of the others");
+        assert!(set(&[]).is_err());
+        let many: Vec<Value> = (0..1_000).map(|n| named(&n.to_string())).collect();
+        assert_eq!(set(&many).unwrap().len(), KEYS);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_stop_fetching() {
+        let held = Held { tried_at: Some(1_000_000), ..Held::default() };
+        assert_eq!(held.wait_seconds(1_000_000), REFETCH_SECONDS);
+        assert_eq!(held.wait_seconds(1_000_059), 1);
+        assert_eq!(held.wait_seconds(1_000_060), 0);
+        assert_eq!(held.wait_seconds(5), 0);
+        let failed = Held { failure: Some("x".into()), ..held };
+        assert_eq!(failed.wait_seconds(1_000_003), RETRY_SECONDS - 3);
     }
 }
