@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::quote;
+use super::finding::{count, quote};
 use super::{Draft, Facts, Rule, Severity};
 
 pub(super) struct BuildOutput;
@@ -41,7 +41,7 @@ impl Rule for BuildOutput {
             }
         }
         for (folder, (files, bytes)) in folders {
-            let message = format!("{} holds the output of a build ({files} files, {bytes} bytes)", quote(folder));
+            let message = format!("{} holds the output of a build ({}, {bytes} bytes)", quote(folder), count(files, "file"));
             let help = format!("add `{folder}/` to `.gitignore`");
             found.push(self.finding(message).file(folder).about(folder).help(help));
         }

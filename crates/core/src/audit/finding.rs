@@ -156,6 +156,11 @@ pub(super) fn quote(text: impl std::fmt::Display) -> String {
     format!("`{}`", shorten(&text.to_string(), 80))
 }
 
+/// `1 file`, `2 files`.
+pub(super) fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
 /// `text`, cut to `limit` characters with a mark that it was.
 pub(super) fn shorten(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {

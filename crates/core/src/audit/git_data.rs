@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::quote;
+use super::finding::{count, quote};
 use super::{Draft, Facts, OddityKind, Rule, Severity};
 use crate::tree::PathError;
 
@@ -42,7 +42,7 @@ impl Rule for GitData {
             }
         }
         for (folder, files) in folders {
-            let message = format!("{} is version control data ({files} files)", quote(&folder));
+            let message = format!("{} is version control data ({})", quote(&folder), count(files, "file"));
             found.push(self.finding(message).file(&folder).about(&folder).help("remove it, or ignore it"));
         }
     }

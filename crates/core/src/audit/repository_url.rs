@@ -29,25 +29,33 @@ impl Rule for RepositoryUrl {
             found.push(draft.about(text).help(help));
         };
         let https = "write `https://github.com/<owner>/<repository>`";
+        if carries_password(text) {
+            // The message must not repeat it.
+            let message = "the repository's address carries a user name or password".to_owned();
+            let help = "remove what stands between `://` and `@`, and revoke it";
+            return say(Severity::Error, message, help);
+        }
         let rest = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => rest,
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
                 say(Severity::Warning, format!("{} is not encrypted", quote(text)), "write `https://`");
                 rest
             }
+            _ if is_git_address(text) => {
+                let message = format!("{} is an address for `git`, not for a browser", quote(text));
+                return say(Severity::Warning, message, https);
+            }
             // A page links to it: another scheme could run code there (`javascript:`).
             _ => return say(Severity::Error, format!("{} is no web address", quote(text)), https),
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if authority.contains('@') {
-            // The message must not repeat what may be a password.
-            let message = "the repository's address carries a user name or password".to_owned();
-            return say(Severity::Error, message, "remove what stands between `://` and `@`, and revoke it");
-        }
         let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
         let label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
-        if !host.contains('.') || !host.bytes().all(label) || host.split('.').any(str::is_empty) {
-            return say(Severity::Error, format!("{} has no host that others can reach", quote(text)), https);
+        if !host.bytes().all(label) || host.split('.').any(str::is_empty) {
+            return say(Severity::Error, format!("{} has no valid host", quote(text)), https);
+        }
+        if !host.contains('.') {
+            say(Severity::Warning, format!("{} has a host that only your network knows", quote(text)), https);
         }
         if !port.is_empty() {
             say(Severity::Warning, format!("{} names a port", quote(text)), "write the address that browsers use");
@@ -78,4 +86,21 @@ impl Rule for RepositoryUrl {
             say(Severity::Warning, message, "name the repository that publishes the package");
         }
     }
+}
+
+/// `git@host:owner/name`, `ssh://…`, `git://…`, `git+https://…`: harmless, and no use to a reader.
+fn is_git_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some(scheme) => matches!(scheme, "git" | "ssh" | "git+https" | "git+ssh"),
+        None => text.starts_with("git@"),
+    }
+}
+
+/// Whether there is something before an `@` that is not just the `git@` of an SSH address.
+fn carries_password(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    user.contains(':') || !scheme.to_ascii_lowercase().ends_with("ssh")
 }

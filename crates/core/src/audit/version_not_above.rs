@@ -29,7 +29,8 @@ impl Rule for VersionNotAbove {
                 return;
             }
             let severity = if facts.tag.is_some() { Severity::Error } else { Severity::Warning };
-            (severity, format!("{} is already released, with other content", quote(text)))
+            let other = if registry.same_version.is_some() { ", with other content" } else { "" };
+            (severity, format!("{} is already released{other}", quote(text)))
         } else if version.value < *newest {
             (Severity::Warning, format!("{} is below {}, the newest release", quote(text), quote(newest)))
         } else {
