@@ -57,9 +57,14 @@ pub(super) fn build(documents: impl Iterator<Item = Document>) -> Vec<u8> {
         varint(&mut terms, word.len() - shared);
         terms.extend_from_slice(&word.as_bytes()[shared..]);
         varint(&mut terms, list.len());
-        varint(&mut terms, postings.len());
+        match list[..] {
+            [(doc, _)] => varint(&mut terms, doc as usize),
+            _ => {
+                varint(&mut terms, postings.len());
+                write_postings(&mut postings, list);
+            }
+        }
         terms.push(list.iter().map(|&(_, impact)| impact).max().unwrap_or(0));
-        write_postings(&mut postings, list);
         before = word;
     }
 

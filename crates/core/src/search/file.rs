@@ -10,7 +10,7 @@
 //! | identifiers | as spelled, one after the other |
 //! | by key | documents in the order of their keys (`u32`) |
 //! | blocks | where every [`BLOCK_TERMS`]th term starts (`u32`) |
-//! | terms | sorted; each: bytes shared with the one before (none at a block's start), length of the rest, the rest, number of postings, where they start (varints), their best impact (a byte) |
+//! | terms | sorted; each: bytes shared with the one before (none at a block's start), length of the rest, the rest, number of postings, where they start or, of a single one, its document (varints), their best impact (a byte) |
 //! | postings | per term: the best [`BEST`] (document `u32`, impact byte) where it has more than [`BEST_FROM`]; then per full [`SKIP`] postings the last document and where the next group starts (`u32` each); then all: distance to the document before, as a varint, and impact |
 //!
 //! Documents are numbered by popularity, so postings are too. Opening checks the header and the
@@ -29,9 +29,9 @@ pub(super) const SECTIONS: usize = 6;
 /// Terms that share prefixes with one another; the first one is whole.
 pub(super) const BLOCK_TERMS: usize = 16;
 /// How many of the best postings a frequent term has at hand.
-pub(super) const BEST: usize = 256;
+pub(super) const BEST: usize = 128;
 /// From how many postings on a term is frequent.
-pub(super) const BEST_FROM: usize = 1024;
+pub(super) const BEST_FROM: usize = 512;
 /// Postings in a group that can be skipped.
 pub(super) const SKIP: usize = 128;
 /// No term is longer: [`super::words::WORD_CHARS`] characters of four bytes.
@@ -102,6 +102,7 @@ pub(super) struct Reader<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TermInfo {
     pub(super) postings: u32,
+    /// Where the postings start; the document, if there is one posting.
     offset: u32,
     pub(super) best_impact: u8,
 }
@@ -175,6 +176,20 @@ impl<'a> Reader<'a> {
     /// All postings of a term, by document.
     pub(super) fn postings(&self, term: TermInfo) -> Postings<'a> {
         let count = term.postings as usize;
+        if count == 1 {
+            let single = Some((term.offset, term.best_impact))
+                .filter(|_| (term.offset as usize) < self.layout.docs);
+            return Postings {
+                docs: 0,
+                skips: &[],
+                bytes: &[],
+                at: 0,
+                doc: 0,
+                left: 0,
+                total: 0,
+                single,
+            };
+        }
         let best = if count > BEST_FROM { 5 * BEST } else { 0 };
         let skips = 8 * (count / SKIP);
         let bytes = self.section(5).get(term.offset as usize..).unwrap_or_default();
@@ -191,6 +206,7 @@ impl<'a> Reader<'a> {
             doc: 0,
             left: count,
             total: count,
+            single: None,
         }
     }
 }
@@ -241,8 +257,12 @@ impl Terms<'_> {
     /// Moves on so that `advance` gives the first term that is not below `target`. Every call after
     /// an `advance` reads at least one term, so a walk ends whatever the bytes are.
     pub(super) fn seek(&mut self, target: &[u8]) {
+        // From a walk it is mostly near: read a block's worth, then look at 1, 2, 4, ... blocks ahead
+        // before halving what is left.
+        if self.next > 0 && self.read_to(target, BLOCK_TERMS) {
+            return;
+        }
         let blocks = self.reader.layout.terms.div_ceil(BLOCK_TERMS);
-        // Mostly it is near: look at 1, 2, 4, ... blocks ahead before halving what is left.
         let here = self.next / BLOCK_TERMS;
         let below = |block: usize| self.block_head(block).is_some_and(|head| head < target);
         let mut ahead = 1;
@@ -258,13 +278,24 @@ impl Terms<'_> {
             (self.next, self.at) = (block * BLOCK_TERMS, at as usize);
             self.text.clear();
         }
-        while let Some(info) = self.read() {
-            if self.text.as_slice() >= target {
-                self.found = Some(info);
-                return;
+        if !self.read_to(target, usize::MAX) {
+            self.next = self.reader.layout.terms;
+        }
+    }
+
+    /// Reads up to `count` terms for one that is not below `target`; whether there is one.
+    fn read_to(&mut self, target: &[u8], count: usize) -> bool {
+        for _ in 0..count {
+            match self.read() {
+                Some(info) if self.text.as_slice() >= target => {
+                    self.found = Some(info);
+                    return true;
+                }
+                Some(_) => {}
+                None => return false,
             }
         }
-        self.next = self.reader.layout.terms;
+        false
     }
 
     fn block_head(&self, block: usize) -> Option<&[u8]> {
@@ -286,13 +317,18 @@ pub(super) struct Postings<'a> {
     doc: u64,
     left: usize,
     total: usize,
+    /// The only posting, which stands with the term.
+    single: Option<(u32, u8)>,
 }
 
 impl Postings<'_> {
     /// The next document and its impact.
     #[inline]
     pub(super) fn next(&mut self) -> Option<(u32, u8)> {
-        self.left = self.left.checked_sub(1)?;
+        if self.left == 0 {
+            return self.single.take();
+        }
+        self.left -= 1;
         let doc = self.doc + u64::from(varint(self.bytes, &mut self.at)?);
         let impact = *self.bytes.get(self.at)?;
         if doc >= self.docs {
@@ -306,6 +342,9 @@ impl Postings<'_> {
 
     /// The impact of `doc`; documents must be asked for in rising order.
     pub(super) fn seek(&mut self, doc: u32) -> Option<u8> {
+        if let Some((only, impact)) = self.single {
+            return (only == doc).then_some(impact);
+        }
         let groups = self.skips.len() / 8;
         let done = (self.total - self.left) / SKIP;
         if done < groups && u32_at(self.skips, 8 * done).is_some_and(|last| last < doc) {

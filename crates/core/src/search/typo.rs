@@ -59,26 +59,25 @@ enum Near {
 }
 
 /// The rows of the alignment table, one for each character of the current term; kept for as long as
-/// terms share a prefix.
+/// terms share a prefix. Only cells that can be within the limit are filled: a band around the diagonal.
 struct Table<'w> {
     word: &'w [char],
     limit: usize,
-    rows: Vec<Vec<usize>>,
+    /// Rows of `word.len() + 1` cells, one after the other.
+    cells: Vec<u8>,
     /// The term's characters that have rows, and the byte where each ends.
     chars: Vec<(char, usize)>,
     /// The same characters as bytes.
     text: Vec<u8>,
 }
 
+/// A cell outside the band. No word has so many characters.
+const FAR: u8 = u8::MAX - 1;
+
 impl<'w> Table<'w> {
     fn new(word: &'w [char], limit: usize) -> Self {
-        Self {
-            word,
-            limit,
-            rows: vec![(0..=word.len()).collect()],
-            chars: Vec::new(),
-            text: Vec::new(),
-        }
+        let first = (0..=word.len()).map(|j| if j <= limit { j as u8 } else { FAR });
+        Self { word, limit, cells: first.collect(), chars: Vec::new(), text: Vec::new() }
     }
 
     /// Goes on to `term`.
@@ -87,41 +86,47 @@ impl<'w> Table<'w> {
         while self.chars.last().is_some_and(|&(_, end)| end > shared) {
             self.chars.pop();
         }
-        let mut end = self.chars.last().map_or(0, |&(_, end)| end);
+        let end = self.chars.last().map_or(0, |&(_, end)| end);
         self.text.truncate(end);
+        self.cells.truncate((self.chars.len() + 1) * (self.word.len() + 1));
         let Some(rest) = term.get(end..).and_then(|rest| std::str::from_utf8(rest).ok()) else {
             return Near::Outside;
         };
         for c in rest.chars() {
             self.text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-            end = self.text.len();
-            self.push(c, end);
-            let row = &self.rows[self.chars.len()];
-            if row.iter().all(|&slips| slips > self.limit) {
-                return Near::Hopeless(end);
+            if !self.push(c) {
+                return Near::Hopeless(self.text.len());
             }
         }
-        match self.rows.get(self.chars.len()).and_then(|row| row.last()) {
-            Some(&slips) if slips <= self.limit => Near::Within(slips),
+        match self.cells.last() {
+            Some(&slips) if usize::from(slips) <= self.limit => Near::Within(slips.into()),
             _ => Near::Outside,
         }
     }
 
-    fn push(&mut self, c: char, end: usize) {
-        let i = self.chars.len();
+    /// Adds the row of `c`; whether any of its cells is within the limit.
+    fn push(&mut self, c: char) -> bool {
+        let (width, i) = (self.word.len() + 1, self.chars.len() + 1);
         let before = self.chars.last().map(|&(c, _)| c);
-        self.chars.push((c, end));
-        if self.rows.len() < i + 2 {
-            self.rows.push(vec![0; self.word.len() + 1]);
+        self.chars.push((c, self.text.len()));
+        self.cells.resize((i + 1) * width, FAR);
+        let (above, row) = self.cells.split_at_mut(i * width);
+        let (two_up, up) = above.split_at(above.len() - width);
+        let two_up = &two_up[two_up.len().saturating_sub(width)..];
+        let mut alive = false;
+        if i <= self.limit {
+            row[0] = i as u8;
+            alive = true;
         }
-        self.rows[i + 1][0] = i + 1;
-        for (j, &w) in self.word.iter().enumerate() {
-            let other = self.rows[i][j] + usize::from(w != c);
-            let mut least = other.min(self.rows[i][j + 1] + 1).min(self.rows[i + 1][j] + 1);
-            if i > 0 && j > 0 && Some(w) == before && self.word[j - 1] == c {
-                least = least.min(self.rows[i - 1][j - 1] + 1);
+        for j in i.saturating_sub(self.limit).max(1)..=(i + self.limit).min(self.word.len()) {
+            let w = self.word[j - 1];
+            let mut least = (up[j - 1] + u8::from(w != c)).min(up[j] + 1).min(row[j - 1] + 1);
+            if j > 1 && i > 1 && Some(w) == before && self.word[j - 2] == c {
+                least = least.min(two_up[j - 2] + 1);
             }
-            self.rows[i + 1][j + 1] = least;
+            row[j] = least.min(FAR);
+            alive |= usize::from(least) <= self.limit;
         }
+        alive
     }
 }

@@ -1,0 +1,175 @@
+//! The words of a query to documents and what they are worth.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::file::{BEST, Reader, TermInfo};
+use super::{Hit, typo};
+
+/// Terms that a started or misspelt word can stand for, and terms that are looked at to find them.
+const EXPANSIONS: usize = 32;
+const LOOKED_AT: usize = 2_048;
+/// What the start of a word, and each slip, leave of a word's worth.
+const STARTED: f32 = 0.7;
+const SLIP: f32 = 0.5;
+
+/// A document and what its words are worth.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) doc: u32,
+    pub(super) score: f32,
+}
+
+impl Found {
+    /// By score, then by popularity.
+    pub(super) fn better(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then(self.doc.cmp(&other.doc))
+    }
+    pub(super) fn hit<'a>(&self, reader: Reader<'a>) -> Option<Hit<'a>> {
+        let (identifier, position) = reader.doc(self.doc)?;
+        Some(Hit { position: position as usize, identifier, score: self.score })
+    }
+}
+
+/// A word of the query: the terms it stands for, and what each leaves of its worth.
+pub(super) struct Word {
+    pub(super) terms: Vec<(TermInfo, f32)>,
+    /// Postings of all terms.
+    postings: usize,
+    /// How rare they are, together (BM25's inverse document frequency).
+    rarity: f32,
+}
+
+impl Word {
+    pub(super) fn new(reader: Reader<'_>, text: &str, is_last: bool) -> Self {
+        let mut terms = Vec::new();
+        terms.extend(reader.term(text).map(|info| (info, 1.0)));
+        if is_last {
+            started(reader, text, &mut terms);
+        }
+        let limit = typo::slips(text.chars().count());
+        if terms.is_empty() && limit > 0 {
+            typo::near(reader, text, limit, |info, slips| {
+                terms.push((info, SLIP.powi(slips as i32)))
+            });
+            keep_best(&mut terms);
+        }
+        let postings = terms.iter().map(|(info, _)| info.postings as usize).sum::<usize>();
+        let (docs, held) = (reader.docs() as f32, postings.min(reader.docs()) as f32);
+        Self { terms, postings, rarity: (1.0 + (docs - held + 0.5) / (held + 0.5)).ln() }
+    }
+
+    fn worth(&self, left: f32, impact: u8) -> f32 {
+        self.rarity * left * f32::from(impact)
+    }
+
+    /// The documents that have it, once each. Of frequent terms the best only, in no order; `all` are
+    /// in the order of documents.
+    pub(super) fn found(&self, reader: Reader<'_>, all: bool) -> Vec<Found> {
+        let mut found = Vec::new();
+        for &(info, left) in &self.terms {
+            if all {
+                let mut postings = reader.postings(info);
+                while let Some((doc, impact)) = postings.next() {
+                    found.push(Found { doc, score: self.worth(left, impact) });
+                }
+            } else {
+                reader.best(info, |doc, impact| {
+                    found.push(Found { doc, score: self.worth(left, impact) })
+                });
+            }
+        }
+        if self.terms.len() > 1 {
+            found.sort_unstable_by(|a, b| a.doc.cmp(&b.doc).then_with(|| a.better(b)));
+            found.dedup_by_key(|f| f.doc);
+        }
+        found
+    }
+
+    /// Keeps of `found` what has this word too.
+    fn narrow(&self, reader: Reader<'_>, found: &mut Vec<Found>) {
+        let mut worth = vec![0.0_f32; found.len()];
+        for &(info, left) in &self.terms {
+            let mut postings = reader.postings(info);
+            for (f, worth) in found.iter().zip(&mut worth) {
+                if let Some(impact) = postings.seek(f.doc) {
+                    *worth = worth.max(self.worth(left, impact));
+                }
+            }
+        }
+        let mut worth = worth.into_iter();
+        found.retain_mut(|f| {
+            let worth = worth.next().unwrap_or(0.0);
+            f.score += worth;
+            worth > 0.0
+        });
+    }
+}
+
+/// Adds the terms that start with `text`, itself left out.
+fn started(reader: Reader<'_>, text: &str, terms: &mut Vec<(TermInfo, f32)>) {
+    let mut cursor = reader.terms_from(text.as_bytes());
+    let mut found = Vec::new();
+    for _ in 0..LOOKED_AT {
+        match cursor.advance() {
+            Some(_) if cursor.text() == text.as_bytes() => {}
+            Some(info) if cursor.text().starts_with(text.as_bytes()) => found.push((info, STARTED)),
+            _ => break,
+        }
+    }
+    keep_best(&mut found);
+    terms.extend(found);
+}
+
+/// Keeps the terms that can be worth most; of equals, the most frequent.
+fn keep_best(terms: &mut Vec<(TermInfo, f32)>) {
+    let rank = |&(info, left): &(TermInfo, f32)| {
+        ((left * f32::from(info.best_impact)) as u32, info.postings)
+    };
+    if terms.len() > EXPANSIONS {
+        terms.select_nth_unstable_by_key(EXPANSIONS, |term| Reverse(rank(term)));
+        terms.truncate(EXPANSIONS);
+    }
+}
+
+/// The best `limit` documents by words, in no order.
+pub(super) fn find(reader: Reader<'_>, texts: &[String], limit: usize) -> Vec<Found> {
+    let last = texts.len().saturating_sub(1);
+    let mut words = texts
+        .iter()
+        .enumerate()
+        .map(|(i, text)| Word::new(reader, text, i == last))
+        .collect::<Vec<_>>();
+    words.sort_by_key(|word| word.postings);
+    let mut found = match &words[..] {
+        [] => return Vec::new(),
+        // The best of one word are among the best of its terms.
+        [only] => only.found(reader, limit > BEST),
+        [rarest, others @ ..] => {
+            let mut found = rarest.found(reader, true);
+            for word in others {
+                word.narrow(reader, &mut found);
+            }
+            if found.is_empty() { any_of(reader, &words, limit > BEST) } else { found }
+        }
+    };
+    if found.len() > limit {
+        found.select_nth_unstable_by(limit, Found::better);
+        found.truncate(limit);
+    }
+    found
+}
+
+/// The documents that have one of the words at least; having more of them counts.
+fn any_of(reader: Reader<'_>, words: &[Word], all: bool) -> Vec<Found> {
+    let mut each = words.iter().flat_map(|word| word.found(reader, all)).collect::<Vec<_>>();
+    each.sort_by_key(|found| found.doc);
+    let mut found = Vec::new();
+    for same in each.chunk_by(|a, b| a.doc == b.doc) {
+        let share = same.len() as f32 / words.len() as f32;
+        found.push(Found {
+            doc: same[0].doc,
+            score: share * same.iter().map(|f| f.score).sum::<f32>(),
+        });
+    }
+    found
+}
