@@ -1,5 +1,7 @@
 //! The wire: what goes over HTTP between client and registry, and the error codes both agree on.
 
+pub mod read;
+
 use serde::{Deserialize, Serialize};
 
 macro_rules! error_codes {

@@ -81,6 +81,8 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     /// Whose CI tokens are believed.
     pub verifier: Verifier,
+    /// What the read side keeps in memory; start with `Reads::default()`.
+    pub reads: crate::read::Reads,
 }
 
 /// The service's state as handlers take it.

@@ -21,7 +21,7 @@ pub struct ApiError {
     /// What would be right.
     pub help: String,
     /// For programs.
-    pub facts: serde_json::Map<String, serde_json::Value>,
+    pub facts: Box<serde_json::Map<String, serde_json::Value>>,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u32>,
 }
@@ -33,7 +33,7 @@ impl ApiError {
             code,
             message: message.into(),
             help: help.into(),
-            facts: serde_json::Map::new(),
+            facts: Box::default(),
             retry_after: None,
         }
     }
@@ -71,7 +71,7 @@ impl ApiError {
                 message: self.message.clone(),
                 help: self.help.clone(),
                 request_id: request_id.to_owned(),
-                facts: self.facts.clone(),
+                facts: (*self.facts).clone(),
             },
         }
     }

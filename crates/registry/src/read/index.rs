@@ -1,0 +1,32 @@
+//! `GET /index/{id}.json`: one small file per package with all that a resolver needs.
+
+use axum::extract::State;
+use packhouse_core::api::ErrorCode;
+use packhouse_core::api::read::IndexFile;
+
+use super::{Params, package, parse_id, view};
+use crate::app::App;
+use crate::cache::{Fresh, Page};
+use crate::error::{ApiError, ApiResult};
+
+/// The index file of a package: every version that was ever released, with marks; up to 60 s old.
+#[utoipa::path(get, path = "/index/{id}.json", tag = "read",
+    params(("id" = String, Path, description = "`owner/name[/sub]`, slashes unescaped")),
+    responses((status = 200, body = IndexFile), (status = 404, body = packhouse_core::api::ErrorBody)))]
+pub(crate) async fn file(State(app): State<App>, params: Params) -> ApiResult<Page> {
+    let parts: Vec<_> = ["owner", "name", "sub"].iter().filter_map(|p| params.get(p)).collect();
+    let path = parts.join("/");
+    let name = path.strip_suffix(".json").ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::NotFound,
+            "index files end in `.json`",
+            "ask for `/index/owner/name.json`",
+        )
+    })?;
+    let id = parse_id(name)?;
+    let releases = package::all(&app, &id).await?;
+    let head = app.ledger.head(&id).await?;
+    let spelling = head.as_ref().map_or(id.to_string(), |head| head.identifier.to_string());
+    let index = view::index(&spelling, head.and_then(|head| head.native), releases);
+    Page::json(&index, Fresh::Minute, app.settings.private)
+}

@@ -1,0 +1,186 @@
+//! The read side: packages, releases, search, index files, downloads, pages.
+//!
+//! Identifiers have two or three parts, so each route of a package stands twice; the documentation
+//! lists the form with two. All of it may be read from any web page: no answer depends on cookies.
+
+pub(crate) mod blobs;
+mod catalogue;
+pub(crate) mod closure;
+pub(crate) mod events;
+pub(crate) mod files;
+pub(crate) mod index;
+pub(crate) mod package;
+mod range;
+pub(crate) mod search;
+pub(crate) mod service;
+mod view;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use packhouse_core::api::ErrorCode;
+use packhouse_core::identifier::Identifier;
+use packhouse_core::release::Release;
+use tokio::sync::Semaphore;
+
+use crate::app::App;
+use crate::cache::Pages;
+use crate::downloads::Counter;
+use crate::error::{ApiError, ApiResult};
+use crate::pages;
+use crate::spacing::Spacing;
+
+pub use catalogue::{Catalogue, Entry, Snapshot};
+pub(crate) use files::readme;
+pub use view::latest;
+
+/// The releases of a package that lists show, and the latest of them.
+///
+/// # Errors
+///
+/// As of `GET /v1/package/{id}`.
+pub(crate) async fn shown(app: &App, id: &Identifier) -> ApiResult<(Vec<Release>, Release)> {
+    let all = package::all(app, id).await?;
+    let unavailable = package::unavailable(&all);
+    let listed = view::listed(all);
+    let latest = listed.first().cloned().ok_or(unavailable)?;
+    Ok((listed, latest))
+}
+
+/// What the read side keeps in memory; all of it can be made again from the ledger.
+pub struct Reads {
+    /// Answers as bytes.
+    pub pages: Pages,
+    /// What search looks through.
+    pub catalogue: Catalogue,
+    /// Downloads that are not written yet.
+    pub downloads: Counter,
+    /// Turns of `ato`'s downloads.
+    pub spacing: Spacing,
+    /// Files of archives being unpacked at the same time: each takes memory of its size.
+    unpacking: Semaphore,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self {
+            pages: Pages::default(),
+            catalogue: Catalogue::default(),
+            downloads: Counter::default(),
+            spacing: Spacing::default(),
+            unpacking: Semaphore::new(4),
+        }
+    }
+}
+
+/// All routes of the read side.
+pub fn routes() -> Router<App> {
+    let mut routes = Router::new();
+    for id in ["{owner}/{name}", "{owner}/{name}/{sub}"] {
+        routes = routes
+            .route(&format!("/v1/package/{id}"), get(package::show))
+            .route(&format!("/v1/package/{id}/releases"), get(package::releases))
+            .route(&format!("/v1/package/{id}/releases/{{version}}"), get(package::release))
+            .route(&format!("/v1/package/{id}/-/manifest/{{version}}"), get(package::manifest))
+            .route(&format!("/v1/package/{id}/-/files/{{version}}/{{*path}}"), get(files::file))
+            .route(&format!("/v1/package/{id}/-/events"), get(events::of_package))
+            // `.json` is a part of the last segment, which routes cannot say.
+            .route(&format!("/index/{id}"), get(index::file))
+            .route(&format!("/p/{id}"), get(pages::package));
+    }
+    routes
+        .route("/v1/packages", get(search::query))
+        .route("/v1/packages/all", get(search::all))
+        .route("/v1/closure", get(closure::get).post(closure::post))
+        .route("/v1/events", get(events::all))
+        .route("/blobs/sha256/{hex}/{file}", get(blobs::download))
+        .route("/p/", get(pages::list))
+        .route("/", get(pages::landing))
+        .route("/v0/motd", get(service::motd))
+        .route("/healthz", get(service::health))
+        .layer(axum::middleware::from_fn(cross_origin))
+}
+
+/// Lets every web page read: answers preflights, and marks every answer, errors included.
+async fn cross_origin(request: Request, next: Next) -> Response {
+    let preflight = request.method() == Method::OPTIONS;
+    let mut response = if preflight {
+        let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if wanted.is_some_and(|m| m != "GET" && m != "HEAD") {
+            return StatusCode::NO_CONTENT.into_response(); // without leave: the browser stops
+        }
+        StatusCode::NO_CONTENT.into_response()
+    } else if request.method() == Method::GET || request.method() == Method::HEAD {
+        next.run(request).await
+    } else {
+        return next.run(request).await;
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if preflight {
+        let set = [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, if-none-match, range"),
+            (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+            (header::ALLOW, "GET, HEAD, OPTIONS"),
+        ];
+        for (name, value) in set {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    response
+}
+
+/// The package that a path names in its parts `owner`, `name` and perhaps `sub`.
+pub(crate) struct Id(pub(crate) Identifier);
+
+impl FromRequestParts<App> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+        let params = Params::from_request_parts(parts, app).await?;
+        let parts = ["owner", "name", "sub"].iter().filter_map(|part| params.get(part));
+        parse_id(&parts.collect::<Vec<_>>().join("/")).map(Self)
+    }
+}
+
+/// Parses an identifier that a client sent.
+pub(crate) fn parse_id(text: &str) -> ApiResult<Identifier> {
+    text.parse().map_err(|e: packhouse_core::identifier::IdentifierError| {
+        ApiError::new(
+            ErrorCode::InvalidIdentifier,
+            e.to_string(),
+            "identifiers are `owner/name` or `owner/name/sub`",
+        )
+    })
+}
+
+/// The named parts of a path, decoded.
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// A part by name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl FromRequestParts<App> for Params {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+        let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| {
+            ApiError::new(
+                ErrorCode::BadRequest,
+                "the path is not UTF-8 once it is decoded",
+                "send paths as UTF-8, percent-encoded",
+            )
+        })?;
+        Ok(Self(params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()))
+    }
+}

@@ -1,0 +1,177 @@
+//! `GET /v1/packages?query=` and `GET /v1/packages/all`.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::Uri;
+use http::header::{self, HeaderMap, HeaderValue};
+use packhouse_core::api::ErrorCode;
+use packhouse_core::api::read::{Hit, QueryAnswer};
+
+use super::catalogue::{Entry, Snapshot};
+use crate::app::{App, PublicUrl};
+use crate::cache::{Fresh, Page, accepts_gzip};
+use crate::error::{ApiError, ApiResult};
+use crate::urls;
+
+/// Packages in an answer to a query, at most.
+const HITS: usize = 100;
+
+/// Packages that are counted in `total`, at most.
+const COUNTED: usize = 1_000;
+
+/// Packages in the list of all, at most.
+pub(crate) const ALL: usize = 10_000;
+
+/// Up to this many the list of all is one answer that is kept; beyond, it is streamed.
+const KEPT: usize = 500;
+
+/// What is searched for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Asked {
+    /// Words of identifier, summary and exports; blank for the most popular packages.
+    #[serde(default)]
+    query: String,
+}
+
+/// Searches identifiers, summaries and exports, typos forgiven; at most 100, best match first.
+#[utoipa::path(get, path = "/v1/packages", tag = "read", params(Asked),
+    responses((status = 200, body = QueryAnswer), (status = 400, body = packhouse_core::api::ErrorBody)))]
+pub(crate) async fn query(State(app): State<App>, uri: Uri) -> ApiResult<Response> {
+    let Query(asked) = Query::<Asked>::try_from_uri(&uri).map_err(|e| {
+        ApiError::new(
+            ErrorCode::BadRequest,
+            format!("the query cannot be read: {}", e.body_text()),
+            "ask with `?query=words`, percent-encoded as UTF-8",
+        )
+    })?;
+    let snapshot = app.reads.catalogue.snapshot(&app).await?;
+    let found = snapshot.search(&asked.query, COUNTED);
+    let base = &app.settings.public_url;
+    let answer = QueryAnswer {
+        packages: found.iter().take(HITS).map(|entry| hit(base, entry)).collect(),
+        total: found.len() as u64,
+        truncated: found.len() > HITS,
+    };
+    page(&app, &snapshot, &answer)
+}
+
+/// All packages by identifier, at most 10,000; `truncated` says whether there are more.
+#[utoipa::path(get, path = "/v1/packages/all", tag = "read", responses((status = 200, body = QueryAnswer)))]
+pub(crate) async fn all(State(app): State<App>, request: HeaderMap) -> ApiResult<Response> {
+    let snapshot = app.reads.catalogue.snapshot(&app).await?;
+    let base = &app.settings.public_url;
+    let total = snapshot.entries.len();
+    if total <= KEPT {
+        let packages = snapshot.entries.iter().map(|entry| hit(base, entry)).collect();
+        let answer = QueryAnswer { packages, total: total as u64, truncated: false };
+        return page(&app, &snapshot, &answer);
+    }
+    Ok(streamed(&app, snapshot, accepts_gzip(&request)))
+}
+
+/// An answer that is kept, unless the catalogue lags behind the ledger.
+fn page(app: &App, snapshot: &Snapshot, answer: &QueryAnswer) -> ApiResult<Response> {
+    let mut response = Page::json(answer, Fresh::Revalidate, app.settings.private)?.into_response();
+    if !snapshot.fresh {
+        response.extensions_mut().remove::<Arc<Page>>();
+    }
+    Ok(response)
+}
+
+/// The list of all, written as it is sent: memory for one portion of it, however long it is.
+fn streamed(app: &App, snapshot: Arc<Snapshot>, gzip: bool) -> Response {
+    const PORTION: usize = 200;
+    let base = app.settings.public_url.clone();
+    let mut writer = Writer::new(gzip);
+    let mut at = 0;
+    let mut done = false;
+    let portions = stream::iter(std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let total = snapshot.entries.len();
+        let end = (at + PORTION).min(ALL).min(total);
+        let mut text = Vec::with_capacity(64 << 10);
+        if at == 0 {
+            text.extend_from_slice(b"{\"packages\":[");
+        }
+        for entry in &snapshot.entries[at..end] {
+            if text.len() > 1 && text.last() != Some(&b'[') || at > 0 {
+                text.push(b',');
+            }
+            if let Err(e) = serde_json::to_writer(&mut text, &hit(&base, entry)) {
+                done = true;
+                return Some(Err(std::io::Error::from(e)));
+            }
+        }
+        at = end;
+        done = at == total.min(ALL);
+        if done {
+            let truncated = total > ALL;
+            text.extend(format!("],\"total\":{total},\"truncated\":{truncated}}}").bytes());
+        }
+        Some(writer.portion(&text, done))
+    }));
+    let mut response = Response::new(Body::from_stream(portions));
+    let headers = response.headers_mut();
+    let control = if app.settings.private { "private, no-cache" } else { "public, no-cache" };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Portions of an answer, compressed or as they are.
+enum Writer {
+    Plain,
+    Gzip(flate2::write::GzEncoder<Vec<u8>>),
+}
+
+impl Writer {
+    fn new(gzip: bool) -> Self {
+        if gzip {
+            Self::Gzip(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()))
+        } else {
+            Self::Plain
+        }
+    }
+
+    fn portion(&mut self, text: &[u8], last: bool) -> std::io::Result<Bytes> {
+        match self {
+            Self::Plain => Ok(Bytes::copy_from_slice(text)),
+            Self::Gzip(encoder) => {
+                encoder.write_all(text)?;
+                if last {
+                    encoder.try_finish()?
+                } else {
+                    encoder.flush()?
+                }
+                Ok(std::mem::take(encoder.get_mut()).into())
+            }
+        }
+    }
+}
+
+fn hit(base: &PublicUrl, entry: &Entry) -> Hit {
+    Hit {
+        identifier: entry.identifier.to_string(),
+        version: entry.version.clone(),
+        summary: entry.summary.clone(),
+        url: urls::page(base, &entry.identifier),
+        repository: entry.repository.clone(),
+        homepage: entry.homepage.clone(),
+        downloads: Some(entry.downloads),
+        format: entry.format.clone(),
+    }
+}
