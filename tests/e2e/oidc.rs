@@ -1,6 +1,8 @@
 //! The check of CI tokens against a real issuer over HTTP: forged tokens, and issuers that rotate
 //! their keys, stall, fail, redirect, or send too much.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

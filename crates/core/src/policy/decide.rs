@@ -20,8 +20,8 @@ pub fn decide(case: &Case) -> Result<(), Refusal> {
         return Err(Refusal {
             code: ErrorCode::InvalidPolicy,
             claim: "policy".to_owned(),
-            expected: "a policy that holds".to_owned(),
-            actual: "one that does not".to_owned(),
+            expected: "one that can hold".to_owned(),
+            actual: "broken".to_owned(),
             help: format!(
                 "{error}; the operator sets it with `packhouse policy set {}`",
                 case.identifier
@@ -43,41 +43,43 @@ pub fn decide(case: &Case) -> Result<(), Refusal> {
 ///
 /// # Errors
 ///
-/// As [`decide`].
+/// As [`decide`], and [`ErrorCode::Forbidden`] for a package without pins: no job ever published it,
+/// so none can be told to be its owner's.
 pub fn decide_manage(
     claims: &Claims,
     identifier: &Identifier,
     pins: Option<&Pins>,
     policy: Option<&Policy>,
 ) -> Result<(), Refusal> {
+    if pins.is_none() {
+        return Err(Refusal {
+            code: ErrorCode::Forbidden,
+            claim: "repository_id".to_owned(),
+            expected: format!(
+                "a repository that `{identifier}` is pinned to; it is pinned to none"
+            ),
+            actual: shown(&claims.repository_id),
+            help: "publish a release from CI first, or ask the operator".to_owned(),
+        });
+    }
+    // Outside of policy `tag` no version is looked at, so any will do; under it, any tag that says
+    // one.
     let tag = claims.git_ref.strip_prefix("refs/tags/").unwrap_or_default();
-    let named = [Order::SemVer, Order::Pep440]
-        .into_iter()
-        .find_map(|order| Version::from_tag(order, tag, identifier.rest()).ok());
-    let unnamed = || Refusal {
+    let of_tag = |order| Version::from_tag(order, tag, identifier.rest());
+    let version = of_tag(Order::SemVer)
+        .or_else(|_| of_tag(Order::Pep440))
+        .or_else(|_| Version::parse(Order::SemVer, "0.0.0"));
+    let version = version.map_err(|error| Refusal {
         code: ErrorCode::TagMismatch,
         claim: "ref".to_owned(),
-        expected: "a tag that says a version, for example `v1.2.3`".to_owned(),
+        expected: error.to_string(),
         actual: shown(&claims.git_ref),
-        help: "run the workflow at a tag of a release".to_owned(),
-    };
-    // Outside of policy `tag` no version is looked at.
-    let tagged = policy.is_some_and(|policy| policy.source == Source::Tag);
-    let version = match named {
-        Some(version) => version,
-        None if tagged => return Err(unnamed()),
-        None => Version::parse(Order::SemVer, "0.0.0").map_err(|_| unnamed())?,
-    };
+        help: "run the workflow at the tag of a release, for example `v1.2.3`".to_owned(),
+    })?;
     let default = Policy::default();
-    let policy_or_default = policy.unwrap_or(&default);
-    let case = Case {
-        claims,
-        identifier,
-        version: &version,
-        pins,
-        owner_pin: None,
-        policy: policy_or_default,
-    };
+    let in_force = policy.unwrap_or(&default);
+    let case =
+        Case { claims, identifier, version: &version, pins, owner_pin: None, policy: in_force };
     if policy.is_some() {
         return decide(&case);
     }
