@@ -128,9 +128,9 @@ impl ClientError {
             Self::NotARegistry { .. } => {
                 Some("check the address with `--registry`, or tell the registry's operator")
             }
-            Self::Unreachable { .. } => {
-                Some("check the address and the network, then run it again: nothing is left half done")
-            }
+            Self::Unreachable { .. } => Some(
+                "check the address and the network, then run it again: nothing is left half done",
+            ),
             Self::Integrity(_) => {
                 Some("do not use these bytes; tell the registry's operator if it repeats")
             }

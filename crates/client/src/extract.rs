@@ -49,7 +49,11 @@ pub fn extract(
         if fs_err::symlink_metadata(&old).is_ok() {
             fs_err::rename(&old, target)?; // what stood there goes back
         }
-        return Err(if fs_err::symlink_metadata(target).is_ok() { exists(target) } else { error.into() });
+        return Err(if fs_err::symlink_metadata(target).is_ok() {
+            exists(target)
+        } else {
+            error.into()
+        });
     }
     Ok(contents)
 }
@@ -129,7 +133,12 @@ mod tests {
         pack(&tree).unwrap()
     }
 
-    fn to(archive: &[u8], digest: TreeDigest, target: &Path, replace: bool) -> Result<Contents, ClientError> {
+    fn to(
+        archive: &[u8],
+        digest: TreeDigest,
+        target: &Path,
+        replace: bool,
+    ) -> Result<Contents, ClientError> {
         extract(archive, digest, target, replace, &Limits::default(), &|_| {})
     }
 
@@ -152,7 +161,8 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = |path: &str| fs_err::metadata(target.join(path)).unwrap().permissions().mode();
+            let mode =
+                |path: &str| fs_err::metadata(target.join(path)).unwrap().permissions().mode();
             assert!(mode("run") & 0o100 != 0 && mode("a/b/c.txt") & 0o111 == 0);
         }
         assert_eq!(names(dir.path()), ["out"]);

@@ -237,7 +237,10 @@ impl Client {
         }
         serde_json::from_slice(&body).map_err(|e| ClientError::NotARegistry {
             what: call.what.clone(),
-            found: format!("an answer that is not the JSON expected here ({})", excerpt(&e.to_string(), 200)),
+            found: format!(
+                "an answer that is not the JSON expected here ({})",
+                excerpt(&e.to_string(), 200)
+            ),
         })
     }
 
@@ -305,7 +308,10 @@ impl Client {
         let (parts, body) = response.into_parts();
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
         if (300..400).contains(&answer.status) && answer.status != 304 {
-            let to = answer.headers.get(header::LOCATION).map(|to| excerpt(&String::from_utf8_lossy(to.as_bytes()), 120));
+            let to = answer
+                .headers
+                .get(header::LOCATION)
+                .map(|to| excerpt(&String::from_utf8_lossy(to.as_bytes()), 120));
             let to = to.map(|to| format!(" to `{to}`")).unwrap_or_default();
             return Err(Failure::foreign(format!(
                 "a redirect ({}){to}; registries do not redirect, and this client does not follow",
@@ -325,7 +331,8 @@ impl Client {
         }
         let far = self.far.get_or_init(|| {
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let mut tls = ureq::tls::TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
+            let mut tls =
+                ureq::tls::TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
             if let Some(file) = &self.options.ca_file {
                 tls = tls.root_certs(roots(file)?);
             }
@@ -351,7 +358,10 @@ impl Client {
     }
 }
 
-fn run(agent: &ureq::Agent, request: Request<impl AsSendBody>) -> Result<Response<Body>, ureq::Error> {
+fn run(
+    agent: &ureq::Agent,
+    request: Request<impl AsSendBody>,
+) -> Result<Response<Body>, ureq::Error> {
     agent.run(request)
 }
 
@@ -363,7 +373,9 @@ fn roots(file: &std::path::Path) -> Result<ureq::tls::RootCerts, String> {
         match item {
             Ok(ureq::tls::PemItem::Certificate(certificate)) => found.push(certificate),
             Ok(_) => {}
-            Err(_) => return Err(format!("`{}` is not a PEM file of certificates", file.display())),
+            Err(_) => {
+                return Err(format!("`{}` is not a PEM file of certificates", file.display()));
+            }
         }
     }
     if found.is_empty() {
@@ -426,7 +438,10 @@ impl Answer {
                 return Err(too_long());
             }
             if begun.elapsed() > deadline {
-                return Err(Failure::passing(format!("the answer took more than {} s", deadline.as_secs())));
+                return Err(Failure::passing(format!(
+                    "the answer took more than {} s",
+                    deadline.as_secs()
+                )));
             }
             take(&buffer[..count]).map_err(Failure::local)?;
         }
@@ -500,9 +515,14 @@ fn failure(error: &ureq::Error, url: &str) -> Failure {
         E::Timeout(which) => Failure::passing(format!("no answer in time ({which})")),
         E::HostNotFound => Failure { passing: true, ..Failure::fixed("there is no such host") },
         E::ConnectionFailed => Failure { passing: true, ..Failure::fixed("no connection") },
-        E::Rustls(e) => Failure::fixed(format!("no trust in the connection: {}", excerpt(&e.to_string(), 200))),
+        E::Rustls(e) => {
+            Failure::fixed(format!("no trust in the connection: {}", excerpt(&e.to_string(), 200)))
+        }
         E::Tls(e) => Failure::fixed(format!("no trust in the connection: {e}")),
-        E::Protocol(e) => Failure::passing(format!("an answer that is not HTTP ({})", excerpt(&e.to_string(), 200))),
+        E::Protocol(e) => Failure::passing(format!(
+            "an answer that is not HTTP ({})",
+            excerpt(&e.to_string(), 200)
+        )),
         E::LargeResponseHeader(..) => Failure::foreign("an answer with huge headers"),
         E::InvalidProxyUrl => Failure::fixed("the proxy in the environment is not an address"),
         _ => Failure::fixed("the request could not be sent"),

@@ -112,13 +112,19 @@ pub enum TokenError {
     #[error("there is no token: this is not a GitHub Actions job, and no API token is given")]
     NotInActions,
     /// In GitHub Actions without the permission.
-    #[error("there is no token: the job may not ask for one (`ACTIONS_ID_TOKEN_REQUEST_URL` is not set)")]
+    #[error(
+        "there is no token: the job may not ask for one (`ACTIONS_ID_TOKEN_REQUEST_URL` is not set)"
+    )]
     NoPermission,
     /// A pull request from a fork, which never gets one.
-    #[error("there is no token: this job runs for a pull request from {0}, and GitHub gives forks none")]
+    #[error(
+        "there is no token: this job runs for a pull request from {0}, and GitHub gives forks none"
+    )]
     Fork(String),
     /// The address in the environment is not GitHub's.
-    #[error("`ACTIONS_ID_TOKEN_REQUEST_URL` is not an https address on a host under `actions.githubusercontent.com`")]
+    #[error(
+        "`ACTIONS_ID_TOKEN_REQUEST_URL` is not an https address on a host under `actions.githubusercontent.com`"
+    )]
     ForeignIssuer,
     /// The issuer's answer has no token.
     #[error("the token service answered without a token")]
@@ -276,7 +282,9 @@ mod tests {
             why(Job { request_url: None, event_path: Some(event.clone()), ..job() })
         };
         let pull = |head: &str| {
-            format!(r#"{{"pull_request":{{"head":{{"repo":{head}}},"base":{{"repo":{{"full_name":"a/b"}}}}}}}}"#)
+            format!(
+                r#"{{"pull_request":{{"head":{{"repo":{head}}},"base":{{"repo":{{"full_name":"a/b"}}}}}}}}"#
+            )
         };
         assert_eq!(fork(&pull(r#"{"full_name":"x/b"}"#)), TokenError::Fork("`x/b`".to_owned()));
         assert_eq!(fork(&pull("null")), TokenError::Fork("a deleted fork".to_owned()));
@@ -288,12 +296,19 @@ mod tests {
     #[test]
     fn the_jobs_credential_goes_to_github_or_to_this_machine() {
         for url in [
-            "https://evil.org/?x", "http://p.actions.githubusercontent.com/?x",
-            "https://actions.githubusercontent.com.evil.org/?x", "file:///etc/passwd",
+            "https://evil.org/?x",
+            "http://p.actions.githubusercontent.com/?x",
+            "https://actions.githubusercontent.com.evil.org/?x",
+            "file:///etc/passwd",
         ] {
-            assert_eq!(why(Job { request_url: Some(url.to_owned()), ..job() }), TokenError::ForeignIssuer, "{url}");
+            assert_eq!(
+                why(Job { request_url: Some(url.to_owned()), ..job() }),
+                TokenError::ForeignIssuer,
+                "{url}"
+            );
         }
-        let local = Job { request_url: Some("http://127.0.0.1:5/_dev/token?x=1".to_owned()), ..job() };
+        let local =
+            Job { request_url: Some("http://127.0.0.1:5/_dev/token?x=1".to_owned()), ..job() };
         assert!(TokenSource::find(local, None).is_ok());
     }
 
@@ -302,7 +317,10 @@ mod tests {
         assert_eq!(api_token(" pkh_abc\n", "`PACKHOUSE_TOKEN`").unwrap().reveal(), "pkh_abc");
         for text in ["", " \n", "a b", "tok\u{1b}en"] {
             let error = api_token(text, "`PACKHOUSE_TOKEN`").unwrap_err().to_string();
-            assert!(!error.contains("tok\u{1b}en") && error.contains("`PACKHOUSE_TOKEN`"), "{error}");
+            assert!(
+                !error.contains("tok\u{1b}en") && error.contains("`PACKHOUSE_TOKEN`"),
+                "{error}"
+            );
         }
     }
 }

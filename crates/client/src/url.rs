@@ -104,7 +104,9 @@ fn split(text: &str) -> Result<(&'static str, &str, &str), &'static str> {
     let port = &authority[authority.find(host(authority)).unwrap_or(0) + host(authority).len()..];
     let port = port.strip_prefix(']').unwrap_or(port);
     match port.strip_prefix(':') {
-        Some(digits) if digits.parse::<u16>().is_err() => Err("its port is not a number up to 65535"),
+        Some(digits) if digits.parse::<u16>().is_err() => {
+            Err("its port is not a number up to 65535")
+        }
         None if !port.is_empty() => Err(FORM),
         _ => Ok((scheme, authority, rest)),
     }
@@ -121,7 +123,8 @@ fn host(authority: &str) -> &str {
 /// Whether `host` is this machine. Only addresses and the one name that RFC 6761 keeps for it: any
 /// other name could resolve elsewhere.
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether `url` is `http` on this machine, or `https` on a host that is, or ends in, `suffix`
@@ -129,8 +132,7 @@ fn is_loopback(host: &str) -> bool {
 pub(crate) fn is_on(url: &str, suffix: &str) -> bool {
     split(url).is_ok_and(|(scheme, authority, _)| {
         let host = host(authority);
-        is_loopback(host)
-            || (scheme == "https" && host.to_ascii_lowercase().ends_with(suffix))
+        is_loopback(host) || (scheme == "https" && host.to_ascii_lowercase().ends_with(suffix))
     })
 }
 
@@ -163,7 +165,10 @@ mod tests {
 
     #[test]
     fn an_address_is_normalised() {
-        assert_eq!(url("HTTPS://Packages.Example.org:443/").as_deref(), Ok("https://packages.example.org"));
+        assert_eq!(
+            url("HTTPS://Packages.Example.org:443/").as_deref(),
+            Ok("https://packages.example.org")
+        );
         assert_eq!(url("https://x.org/Prefix/").as_deref(), Ok("https://x.org/Prefix"));
         let here: RegistryUrl = "http://[::1]:8080/p".parse().unwrap();
         assert_eq!((here.origin(), here.is_loopback()), ("http://[::1]:8080", true));
@@ -173,16 +178,41 @@ mod tests {
     #[test]
     fn errors_say_what_would_be_right() {
         let texts = [
-            "packages.example.org", "ftp://x.org", "http://packages.example.org", "https://",
-            "https://u:p@x.org", "https://x.org/?a", "https://x.org:99999", "https://x .org",
-            "https://[::1", "http://localhost.evil.org", "http://127.0.0.1.evil.org",
-            "https://x.org\\@evil.org", "https://[::1]x:1",
+            "packages.example.org",
+            "ftp://x.org",
+            "http://packages.example.org",
+            "https://",
+            "https://u:p@x.org",
+            "https://x.org/?a",
+            "https://x.org:99999",
+            "https://x .org",
+            "https://[::1",
+            "http://localhost.evil.org",
+            "http://127.0.0.1.evil.org",
+            "https://x.org\\@evil.org",
+            "https://[::1]x:1",
         ];
-        let table: String = texts.map(|t| match url(t) {
-            Ok(url) => format!("ACCEPTED {url}\n"),
-            Err(error) => format!("{error}\n"),
-        }).concat();
-        insta::assert_snapshot!(table, @"");
+        let table: String = texts
+            .map(|t| match url(t) {
+                Ok(url) => format!("ACCEPTED {url}\n"),
+                Err(error) => format!("{error}\n"),
+            })
+            .concat();
+        insta::assert_snapshot!(table, @r"
+        `packages.example.org` is not a registry's address: write `https://packages.example.org`
+        `ftp://x.org` is not a registry's address: write `https://packages.example.org`
+        `http://packages.example.org` is not a registry's address: plain `http` is for this machine only, write `https://…`
+        `https://` is not a registry's address: write `https://packages.example.org`
+        `https://u:p@x.org` is not a registry's address: leave out user name and password; tokens come from `PACKHOUSE_TOKEN`
+        `https://x.org/?a` is not a registry's address: leave out what follows `?` or `#`
+        `https://x.org:99999` is not a registry's address: its port is not a number up to 65535
+        `https://x .org` is not a registry's address: it has a blank or a character that is not ASCII
+        ACCEPTED https://[::1
+        `http://localhost.evil.org` is not a registry's address: plain `http` is for this machine only, write `https://…`
+        `http://127.0.0.1.evil.org` is not a registry's address: plain `http` is for this machine only, write `https://…`
+        `https://x.org\@evil.org` is not a registry's address: it has a blank or a character that is not ASCII
+        `https://[::1]x:1` is not a registry's address: write `https://packages.example.org`
+        ");
     }
 
     #[test]
@@ -220,6 +250,9 @@ mod tests {
 
     #[test]
     fn what_is_not_unreserved_is_encoded() {
-        assert_eq!(encode("packhouse:https://x@1~a ü"), "packhouse%3Ahttps%3A%2F%2Fx%401~a%20%C3%BC");
+        assert_eq!(
+            encode("packhouse:https://x@1~a ü"),
+            "packhouse%3Ahttps%3A%2F%2Fx%401~a%20%C3%BC"
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! A folder becomes a tree, the same on every machine: what git would keep, hidden files included.
 //!
-//! Left out is what `.gitignore` and `.packhouseignore` name (those of folders above count up to the
-//! repository's root), and the repository's own `.git`. A user's global ignore file does not count:
+//! Left out is what `.gitignore` and `.packhouseignore` name (within a git checkout, those of the
+//! folders above count, too), and the repository's own `.git`. A user's global ignore file does not count:
 //! it is not part of the package. Nothing is followed, and nothing outside of the folder is read.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use packhouse_core::audit::{Oddity, OddityKind};
@@ -86,19 +88,15 @@ struct Found {
 
 fn list(folder: &Path, choice: &Choice, limits: &Limits) -> Result<Found, ClientError> {
     let include = patterns(folder, &choice.include)?;
-    let exclude = patterns(folder, &choice.exclude)?;
+    let exclude = patterns(folder, &choice.exclude)?.map(Arc::new);
     let mut found = Found::default();
-    pass(folder, true, |path, kind| {
-        let left_out = exclude.as_ref().is_some_and(|set| names(set, path, kind.is_dir()));
-        if !left_out {
-            found.add(folder, path, kind)?;
-        }
-        Ok(if left_out { Next::Skip } else { found.within(folder, limits)? })
+    pass(folder, true, exclude.as_ref(), |path, kind| {
+        found.add(folder, path, kind)?;
+        found.within(folder, limits)
     })?;
     if let Some(include) = &include {
-        let known: std::collections::HashSet<_> =
-            found.files.iter().map(|file| file.on_disk.clone()).collect();
-        pass(folder, false, |path, kind| {
+        let known: HashSet<_> = found.files.iter().map(|file| file.on_disk.clone()).collect();
+        pass(folder, false, exclude.as_ref(), |path, kind| {
             if !kind.is_dir() && names(include, path, false) && !known.contains(path) {
                 found.add(folder, path, kind)?;
             }
@@ -108,55 +106,56 @@ fn list(folder: &Path, choice: &Choice, limits: &Limits) -> Result<Found, Client
     Ok(found)
 }
 
-enum Next {
-    Go,
-    Skip,
-}
-
 /// Visits what lies in `folder`, files and folders, in any order.
 fn pass(
     folder: &Path,
     ignoring: bool,
-    mut visit: impl FnMut(&Path, std::fs::FileType) -> Result<Next, ClientError>,
+    exclude: Option<&Arc<Gitignore>>,
+    mut visit: impl FnMut(&Path, std::fs::FileType) -> Result<(), ClientError>,
 ) -> Result<(), ClientError> {
     let mut walk = ignore::WalkBuilder::new(folder);
     walk.standard_filters(false).follow_links(false);
     if ignoring {
         // Ignore files above a package count only within its repository: a `.gitignore` in
         // somebody's home folder is no part of what they publish.
-        walk.git_ignore(true).require_git(false).parents(in_repository(folder));
+        let inside = in_repository(folder);
+        walk.git_ignore(true).require_git(inside).parents(inside);
         walk.add_custom_ignore_filename(IGNORE_FILE);
     }
-    let mut walk = walk.build();
-    // `.git` itself is visited, so that one that does not belong there can be told.
-    while let Some(entry) = walk.next() {
+    let exclude = exclude.cloned();
+    walk.filter_entry(move |entry| {
+        // The repository's own `.git` is left out; another one is visited, so that it can be told,
+        // and not what is in it.
+        let git = entry.file_name() == ".git" && entry.depth() == 1;
+        let in_git = entry.depth() > 1
+            && entry.path().parent().and_then(Path::file_name).is_some_and(|name| name == ".git");
+        let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+        let excluded = entry.depth() > 0
+            && exclude.as_ref().is_some_and(|set| names(set, entry.path(), is_dir));
+        !git && !in_git && !excluded
+    });
+    for entry in walk.build() {
         let entry = entry.map_err(|e| match e.into_io_error() {
             Some(e) => ClientError::Io(e),
-            None => ClientError::usage("an ignore file cannot be read", "look for a wrong pattern in it"),
+            None => ClientError::usage(
+                "an ignore file cannot be read",
+                "look for a wrong pattern in it",
+            ),
         })?;
-        let Some(kind) = entry.file_type() else { continue };
-        if entry.depth() == 0 {
-            continue;
-        }
-        let git = entry.file_name() == ".git";
-        if git && entry.depth() == 1 {
-            if kind.is_dir() {
-                walk.skip_current_dir();
-            }
-            continue;
-        }
-        if let Next::Skip = visit(entry.path(), kind)? && kind.is_dir() {
-            walk.skip_current_dir();
-        }
-        if git && kind.is_dir() {
-            walk.skip_current_dir();
+        if let Some(kind) = entry.file_type().filter(|_| entry.depth() > 0) {
+            visit(entry.path(), kind)?;
         }
     }
     Ok(())
 }
 
 impl Found {
-    fn add(&mut self, folder: &Path, path: &Path, kind: std::fs::FileType) -> Result<(), ClientError> {
+    fn add(
+        &mut self,
+        folder: &Path,
+        path: &Path,
+        kind: std::fs::FileType,
+    ) -> Result<(), ClientError> {
         let relative = path.strip_prefix(folder).unwrap_or(path);
         let Some(text) = slashed(relative) else {
             let path = printable(&relative.to_string_lossy());
@@ -190,12 +189,12 @@ impl Found {
     }
 
     /// Refuses to go on where the wrong folder was named, long before memory runs out.
-    fn within(&self, folder: &Path, limits: &Limits) -> Result<Next, ClientError> {
+    fn within(&self, folder: &Path, limits: &Limits) -> Result<(), ClientError> {
         let count = self.files.len() + self.oddities.len();
         if count > limits.entries as usize {
             return Err(too_much(folder, format!("more than {} files", limits.entries)));
         }
-        Ok(Next::Go)
+        Ok(())
     }
 }
 
@@ -250,8 +249,12 @@ fn patterns(folder: &Path, globs: &[String]) -> Result<Option<Gitignore>, Client
     let mut builder = GitignoreBuilder::new(folder);
     for glob in globs {
         builder.add_line(None, glob).map_err(|e| {
-            let message = format!("`{}` is not a pattern: {}", printable(glob), printable(&e.to_string()));
-            ClientError::usage(message, "write it as in `.gitignore`, for example `*.step` or `/docs`")
+            let message =
+                format!("`{}` is not a pattern: {}", printable(glob), printable(&e.to_string()));
+            ClientError::usage(
+                message,
+                "write it as in `.gitignore`, for example `*.step` or `/docs`",
+            )
         })?;
     }
     let wrong = |_| ClientError::usage("the patterns are too many or too large", "use fewer");
@@ -266,7 +269,9 @@ fn names(set: &Gitignore, path: &Path, is_dir: bool) -> bool {
 fn too_much(folder: &Path, found: String) -> ClientError {
     ClientError::usage(
         format!("`{}` holds {found}", shown(folder)),
-        format!("name the package's own folder, or leave files out with `{IGNORE_FILE}` or `--exclude`"),
+        format!(
+            "name the package's own folder, or leave files out with `{IGNORE_FILE}` or `--exclude`"
+        ),
     )
 }
 
@@ -296,29 +301,67 @@ mod tests {
     #[test]
     fn hidden_files_ship_and_ignored_ones_do_not() {
         let dir = folder(&[
-            (".hidden/x", ""), ("a", ""), (".gitignore", "build/\n*.log\n"), ("build/out", ""),
-            ("x.log", ""), (".packhouseignore", "notes\n!keep.log\n"), ("notes", ""), ("keep.log", ""),
-            (".git/config", ""), ("sub/.gitignore", "y\n"), ("sub/y", ""), ("sub/z", ""),
+            (".hidden/x", ""),
+            ("a", ""),
+            (".gitignore", "build/\n*.log\n"),
+            ("build/out", ""),
+            ("x.log", ""),
+            (".packhouseignore", "notes\n!keep.log\n"),
+            ("notes", ""),
+            ("keep.log", ""),
+            (".git/config", ""),
+            ("sub/.gitignore", "y\n"),
+            ("sub/y", ""),
+            ("sub/z", ""),
         ]);
         assert_eq!(
             paths(dir.path(), &Choice::default()),
-            [".gitignore", ".hidden/x", ".packhouseignore", "a", "keep.log", "sub/.gitignore", "sub/z"]
+            [
+                ".gitignore",
+                ".hidden/x",
+                ".packhouseignore",
+                "a",
+                "keep.log",
+                "sub/.gitignore",
+                "sub/z"
+            ]
         );
     }
 
     #[test]
     fn a_choice_wins_over_ignore_files() {
-        let dir = folder(&[(".gitignore", "build/\n"), ("build/a.step", ""), ("build/b", ""), ("c/d", ""), ("e", "")]);
-        let choice = Choice { include: vec!["build/*.step".to_owned()], exclude: vec!["/c".to_owned(), ".gitignore".to_owned()] };
+        let dir = folder(&[
+            (".gitignore", "build/\n"),
+            ("build/a.step", ""),
+            ("build/b", ""),
+            ("c/d", ""),
+            ("e", ""),
+        ]);
+        let choice = Choice {
+            include: vec!["build/*.step".to_owned()],
+            exclude: vec!["/c".to_owned(), ".gitignore".to_owned()],
+        };
         assert_eq!(paths(dir.path(), &choice), ["build/a.step", "e"]);
-        let wrong = Choice { include: vec!["a[".to_owned()], exclude: vec![] };
-        assert!(matches!(walk(dir.path(), &wrong, &Limits::default()), Err(ClientError::Usage { .. })));
+        let wrong = Choice { include: vec!["{a".to_owned()], exclude: vec![] };
+        assert!(matches!(
+            walk(dir.path(), &wrong, &Limits::default()),
+            Err(ClientError::Usage { .. })
+        ));
     }
 
     #[test]
     fn ignore_files_above_count_within_the_repository_only() {
-        let dir = folder(&[(".gitignore", "*.tmp\n"), ("repo/.gitignore", "*.log\n"), ("repo/pkg/a.log", ""), ("repo/pkg/b.tmp", ""), ("repo/pkg/c", "")]);
-        assert_eq!(paths(&dir.path().join("repo/pkg"), &Choice::default()), ["a.log", "b.tmp", "c"]);
+        let dir = folder(&[
+            (".gitignore", "*.tmp\n"),
+            ("repo/.gitignore", "*.log\n"),
+            ("repo/pkg/a.log", ""),
+            ("repo/pkg/b.tmp", ""),
+            ("repo/pkg/c", ""),
+        ]);
+        assert_eq!(
+            paths(&dir.path().join("repo/pkg"), &Choice::default()),
+            ["a.log", "b.tmp", "c"]
+        );
         fs_err::create_dir(dir.path().join("repo/.git")).unwrap();
         assert_eq!(paths(&dir.path().join("repo/pkg"), &Choice::default()), ["b.tmp", "c"]);
     }
@@ -336,8 +379,17 @@ mod tests {
         let walked = walk(dir.path(), &Choice::default(), &limits).unwrap();
         drop(socket);
         assert_eq!(walked.tree.len(), 1);
-        let table: Vec<_> = walked.oddities.iter().map(|o| format!("{}: {:?}", o.path, o.kind)).collect();
-        insta::assert_snapshot!(table.join("\n"), @"");
+        let table: Vec<_> =
+            walked.oddities.iter().map(|o| format!("{}: {:?}", o.path, o.kind)).collect();
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        big: TooLarge(5)
+        con.txt: Path(Device("con.txt"))
+        link: Link("/etc/passwd")
+        loop: Link(".")
+        socket: Special
+        sub/.git: Path(Git("sub/.git"))
+        �\u{1b}: NotUtf8
+        "#);
     }
 
     #[cfg(unix)]
@@ -349,16 +401,25 @@ mod tests {
         fs_err::set_permissions(dir.path().join("run"), mode(0o700)).unwrap();
         fs_err::set_permissions(dir.path().join("text"), mode(0o655)).unwrap();
         let walked = walk(dir.path(), &Choice::default(), &Limits::default()).unwrap();
-        assert!(walked.tree.get("run").unwrap().executable && !walked.tree.get("text").unwrap().executable);
+        assert!(
+            walked.tree.get("run").unwrap().executable
+                && !walked.tree.get("text").unwrap().executable
+        );
     }
 
     #[test]
     fn the_wrong_folder_is_refused_early() {
         let dir = folder(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let few = Limits { entries: 2, ..Limits::default() };
-        assert!(matches!(walk(dir.path(), &Choice::default(), &few), Err(ClientError::Usage { .. })));
+        assert!(matches!(
+            walk(dir.path(), &Choice::default(), &few),
+            Err(ClientError::Usage { .. })
+        ));
         let small = Limits { unpacked_bytes: 2, ..Limits::default() };
-        assert!(matches!(walk(dir.path(), &Choice::default(), &small), Err(ClientError::Usage { .. })));
+        assert!(matches!(
+            walk(dir.path(), &Choice::default(), &small),
+            Err(ClientError::Usage { .. })
+        ));
         assert!(walk(&dir.path().join("a"), &Choice::default(), &few).is_err());
     }
 }
