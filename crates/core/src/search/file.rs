@@ -257,9 +257,9 @@ impl Terms<'_> {
     /// Moves on so that `advance` gives the first term that is not below `target`. Every call after
     /// an `advance` reads at least one term, so a walk ends whatever the bytes are.
     pub(super) fn seek(&mut self, target: &[u8]) {
-        // From a walk it is mostly near: read a block's worth, then look at 1, 2, 4, ... blocks ahead
+        // From a walk it is mostly near: read a few terms, then look at 1, 2, 4, ... blocks ahead
         // before halving what is left.
-        if self.next > 0 && self.read_to(target, BLOCK_TERMS) {
+        if self.next > 0 && self.read_to(target, BLOCK_TERMS / 4) {
             return;
         }
         let blocks = self.reader.layout.terms.div_ceil(BLOCK_TERMS);
