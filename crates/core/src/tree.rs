@@ -1,6 +1,6 @@
 //! A tree: the files of one package. Bounded, path-safe, regular files only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -100,11 +100,15 @@ impl TreePath {
     /// The form in which systems that fold case and Unicode form see the path. Upper case first:
     /// `ſ`, `ς` and `ß` are `s`, `σ` and `ss` to file systems that fold fully.
     pub fn folded(&self) -> String {
-        if self.0.is_ascii() {
-            return self.0.to_ascii_lowercase();
-        }
-        self.0.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
+        fold(&self.0)
     }
+}
+
+fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
 }
 
 /// Characters that Windows forbids in names, and every control character.
@@ -259,24 +263,35 @@ impl FromIterator<(TreePath, TreeFile)> for Tree {
 /// one, each with that earlier one; a file that is also a folder counts.
 pub fn twins<'a>(paths: impl Iterator<Item = &'a TreePath>) -> Vec<(&'a TreePath, String)> {
     // Folded path of every file and every folder above one -> (spelling, is a file).
-    let mut seen: std::collections::HashMap<String, (String, bool)> = Default::default();
+    let mut seen: HashMap<String, (&str, bool)> = HashMap::new();
     let mut found = Vec::new();
+    let (mut folded, mut known) = (String::new(), "");
     for path in paths {
         let text = path.as_str();
+        folded.clear();
+        let mut begin = 0;
         let ends = text.match_indices('/').map(|(at, _)| at).chain([text.len()]);
-        for end in ends {
+        let twin = ends.into_iter().find_map(|end| {
+            // Part by part: no character folds or composes across a `/`.
+            folded.push_str(&fold(&text[begin..end]));
             let (spelling, is_file) = (&text[..end], end == text.len());
-            let folded = TreePath(spelling.into()).folded();
-            match seen.get(&folded) {
-                Some((first, first_is_file)) if first != spelling || is_file || *first_is_file => {
-                    found.push((path, first.clone()));
-                    break;
-                }
-                Some(_) => {}
-                None => {
-                    seen.insert(folded, (spelling.to_owned(), is_file));
-                }
-            }
+            // In the order of path bytes most folders are those of the path before.
+            let known = !is_file && known.starts_with(&text[..=end]);
+            let first = if known {
+                None
+            } else if let Some(&(first, first_is_file)) = seen.get(&folded) {
+                (first != spelling || is_file || first_is_file).then_some(first)
+            } else {
+                seen.insert(folded.clone(), (spelling, is_file));
+                None
+            };
+            folded.push('/');
+            begin = end + 1;
+            first
+        });
+        match twin {
+            Some(first) => found.push((path, first.to_owned())),
+            None => known = text,
         }
     }
     found
@@ -336,6 +351,10 @@ mod tests {
         assert_eq!(tree(&["a", "A"]).twins().len(), 1);
         assert_eq!(tree(&["e\u{301}", "\u{e9}"]).twins().len(), 1);
         assert_eq!(tree(&["a", "a/b"]).twins().len(), 1);
+        assert_eq!(tree(&["\u{17f}", "s/b"]).twins().len(), 1);
+        assert_eq!(tree(&["stra\u{df}e/x", "strasse/x"]).twins().len(), 1);
+        assert_eq!(tree(&["A/b/x", "A/c", "a/b/y", "a/b/z"]).twins().len(), 2);
         assert!(tree(&["a/x", "a/y", "b"]).twins().is_empty());
+        assert!(tree(&["a/b/c", "a/bc/d", "ab/c", "ab/cd"]).twins().is_empty());
     }
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::error::shown;
 use super::format::*;
 use super::{Archive, ArchiveError};
-use crate::digest::{Digest, TreeDigest};
+use crate::digest::{Digest, Hasher, TreeDigest};
 use crate::tree::{Tree, TreeFile, TreePath};
 
 /// The level of libdeflate. Encoder, version and level are a part of the format: another choice
@@ -48,13 +48,28 @@ pub fn pack(tree: &Tree) -> Result<Archive, ArchiveError> {
     let level = CompressionLvl::new(LEVEL).unwrap_or_default();
     let packed: Vec<_> = files
         .par_iter()
-        .map_init(|| Compressor::new(level), |encoder, (path, file)| squeeze(encoder, path, file))
+        .map_init(
+            || (Compressor::new(level), Vec::new()),
+            |(encoder, buffer), (path, file)| squeeze(encoder, buffer, path, file),
+        )
         .collect::<Result<_, _>>()?;
     let tree_digest = TreeDigest::of(
         files.iter().zip(&packed).map(|((path, f), p)| (path.as_str(), f.executable, p.digest)),
     );
-    let bytes = assemble(&files, &packed)?;
-    let digest = Digest::of(&bytes);
+    let layout = Layout::of(&files, &packed)?;
+    // Hashing is as long as the archive, so it does not wait for the bytes to be in one place.
+    let (bytes, digest) = rayon::join(
+        || {
+            let mut bytes = Vec::with_capacity(layout.bytes);
+            layout.pieces().for_each(|piece| bytes.extend_from_slice(piece));
+            bytes
+        },
+        || {
+            let mut hasher = Hasher::default();
+            layout.pieces().for_each(|piece| hasher.update(piece));
+            hasher.finish()
+        },
+    );
     Ok(Archive { bytes, digest, tree_digest })
 }
 
@@ -69,6 +84,7 @@ struct Packed {
 
 fn squeeze(
     encoder: &mut Compressor,
+    buffer: &mut Vec<u8>,
     path: &TreePath,
     file: &TreeFile,
 ) -> Result<Packed, ArchiveError> {
@@ -77,75 +93,95 @@ fn squeeze(
         let (path, found) = (shown(path.as_str().as_bytes()), content.len() as u64);
         ArchiveError::FileTooLarge { path, found, limit: u64::from(u32::MAX) - 1 }
     })?;
-    // A buffer one byte short of the content: what does not fit is not smaller, and stored.
-    let mut out = vec![0; content.len().saturating_sub(1)];
-    let deflated = encoder.deflate_compress(content, &mut out).ok().map(|length| {
-        out.truncate(length);
-        out.shrink_to_fit();
-        out
-    });
+    // One byte less than the content: what does not fit is not smaller, and stored.
+    let room = content.len().saturating_sub(1);
+    if buffer.len() < room {
+        buffer.resize(room, 0);
+    }
+    let deflated = encoder.deflate_compress(content, &mut buffer[..room]);
+    let deflated = deflated.ok().map(|length| buffer[..length].to_vec());
     let crc32 = crc32fast::hash(content);
     Ok(Packed { deflated, crc32, bytes, digest: Digest::of(content) })
 }
 
-/// Writes headers, data and directory.
-fn assemble(files: &[(&TreePath, &TreeFile)], packed: &[Packed]) -> Result<Vec<u8>, ArchiveError> {
-    let parts = || {
-        files.iter().zip(packed).map(|((path, file), packed)| {
-            (path.as_str(), *file, packed, packed.deflated.as_deref().unwrap_or(&file.bytes))
-        })
-    };
-    let total: u64 = parts()
-        .map(|(path, _, _, data)| LOCAL_BYTES + CENTRAL_BYTES + 2 * path.len() + data.len())
-        .sum::<usize>() as u64
-        + END_BYTES as u64;
-    if total >= u32::MAX.into() {
-        return Err(ArchiveError::PackTooLarge { found: total });
-    }
-    let mut out = Vec::with_capacity(total as usize);
-    let mut directory = Vec::new();
-    for (path, file, packed, data) in parts() {
-        let common = Common {
-            version_needed: VERSION,
-            flags: if path.is_ascii() { 0 } else { FLAG_UTF8 },
-            method: if packed.deflated.is_some() { DEFLATE } else { STORED },
-            time: 0,
-            date: DATE,
-            crc32: packed.crc32,
-            packed: data.len() as u32,
-            bytes: packed.bytes,
-            name_length: path.len() as u16,
-            extra_length: 0,
-        };
-        let mode = MODE_REGULAR | if file.executable { 0o755 } else { 0o644 };
-        let central = Central {
-            version_made_by: MADE_BY,
-            common,
-            comment_length: 0,
+/// The pieces of an archive, in order, not yet in one place.
+struct Layout<'a> {
+    /// For each file, where its local header ends in `headers`, and its data.
+    files: Vec<(usize, &'a [u8])>,
+    /// All local headers.
+    headers: Vec<u8>,
+    /// The central directory and the end record.
+    tail: Vec<u8>,
+    /// The length of the archive.
+    bytes: usize,
+}
+
+impl<'a> Layout<'a> {
+    fn of(files: &[(&TreePath, &'a TreeFile)], packed: &'a [Packed]) -> Result<Self, ArchiveError> {
+        let mut layout = Self { files: vec![], headers: vec![], tail: vec![], bytes: 0 };
+        for ((path, file), packed) in files.iter().zip(packed) {
+            let path = path.as_str();
+            let data = packed.deflated.as_deref().unwrap_or(&file.bytes);
+            let common = Common {
+                version_needed: VERSION,
+                flags: if path.is_ascii() { 0 } else { FLAG_UTF8 },
+                method: if packed.deflated.is_some() { DEFLATE } else { STORED },
+                time: 0,
+                date: DATE,
+                crc32: packed.crc32,
+                packed: data.len() as u32,
+                bytes: packed.bytes,
+                name_length: path.len() as u16,
+                extra_length: 0,
+            };
+            let mode = MODE_REGULAR | if file.executable { 0o755 } else { 0o644 };
+            let central = Central {
+                version_made_by: MADE_BY,
+                common,
+                comment_length: 0,
+                disk: 0,
+                internal: 0,
+                external: mode << 16,
+                offset: small(layout.bytes)?,
+            };
+            central.write(&mut layout.tail);
+            layout.tail.extend(path.as_bytes());
+            common.write_local(&mut layout.headers);
+            layout.headers.extend(path.as_bytes());
+            layout.files.push((layout.headers.len(), data));
+            layout.bytes += LOCAL_BYTES + path.len() + data.len();
+        }
+        let entries = files.len() as u16;
+        let end = End {
             disk: 0,
-            internal: 0,
-            external: mode << 16,
-            offset: out.len() as u32,
+            directory_disk: 0,
+            disk_entries: entries,
+            entries,
+            directory_bytes: small(layout.tail.len())?,
+            directory_offset: small(layout.bytes)?,
+            comment_length: 0,
         };
-        central.write(&mut directory);
-        directory.extend(path.as_bytes());
-        common.write_local(&mut out);
-        out.extend(path.as_bytes());
-        out.extend(data);
+        end.write(&mut layout.tail);
+        layout.bytes += layout.tail.len();
+        small(layout.bytes)?;
+        Ok(layout)
     }
-    let (directory_offset, entries) = (out.len() as u32, files.len() as u16);
-    out.extend(&directory);
-    End {
-        disk: 0,
-        directory_disk: 0,
-        disk_entries: entries,
-        entries,
-        directory_bytes: directory.len() as u32,
-        directory_offset,
-        comment_length: 0,
+
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut begin = 0;
+        let files = self.files.iter().flat_map(move |&(end, data)| {
+            let header = &self.headers[begin..end];
+            begin = end;
+            [header, data]
+        });
+        files.chain([&self.tail[..]])
     }
-    .write(&mut out);
-    Ok(out)
+}
+
+/// A length or offset as a plain zip counts it; its highest value would mean zip64.
+fn small(bytes: usize) -> Result<u32, ArchiveError> {
+    let small = u32::try_from(bytes).ok().filter(|&bytes| bytes < u32::MAX);
+    small.ok_or(ArchiveError::PackTooLarge { found: bytes as u64 })
 }
 
 #[cfg(test)]
