@@ -492,3 +492,40 @@ async fn tokens_come_from_the_address_that_ci_jobs_ask() {
     assert_eq!(claims.environment.as_deref(), Some("re lease&x"));
     assert_eq!(issuer.tokens(), 1);
 }
+
+#[tokio::test]
+async fn every_character_of_a_token_counts() {
+    let issuer = TestIssuer::start();
+    let verifier = verifier(&[&issuer]);
+    let token = issuer.mint(&claims(&issuer));
+    verify(&verifier, &token).await.unwrap();
+    for at in 0..token.len() {
+        for other in ["A", "B", ".", "=", "\u{e9}", ""] {
+            let changed = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+            if changed != token {
+                let answer = verify(&verifier, &changed).await;
+                assert!(answer.is_err(), "`{other}` at {at} of {}", token.len());
+            }
+        }
+    }
+    assert!(issuer.key_requests() <= 2, "a changed `kid` may ask once");
+}
+
+#[tokio::test]
+async fn https_issuers_are_asked_over_tls() {
+    use std::io::Read as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut first = [0; 3];
+        listener.accept().unwrap().0.read_exact(&mut first).unwrap();
+        first
+    });
+    let issuer = TestIssuer::start();
+    let verifier = Verifier::new([Issuer::parse(&url).unwrap()]);
+    let token = issuer.mint(&claims(&issuer).with("iss", url));
+    let error = verify(&verifier, &token).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::IssuerUnavailable, "{error}");
+    assert!(!error.to_string().contains("broke off"), "TLS can be set up: {error}");
+    assert_eq!(server.join().unwrap(), [0x16, 3, 1], "a TLS ClientHello");
+}

@@ -131,9 +131,16 @@ pub fn is_loosening(old: &Policy, new: &Policy) -> bool {
         (Source::Branch { branch: old }, Source::Branch { branch: new }) => old != new,
         _ => true,
     };
+    // From any ref of a reusable workflow to one of its refs.
+    let narrowed = match (&old.job_workflow, &new.job_workflow) {
+        (Some(old), Some(new)) => {
+            new.to_lowercase().starts_with(&format!("{}@", old.to_lowercase()))
+        }
+        _ => false,
+    };
     other_source
         || dropped(&old.workflow, &new.workflow)
-        || dropped(&old.job_workflow, &new.job_workflow)
+        || (dropped(&old.job_workflow, &new.job_workflow) && !narrowed)
         || dropped(&old.environment, &new.environment)
         || dropped(&old.runner, &new.runner)
         || (old.asks_protected_ref() && !new.asks_protected_ref())
@@ -286,6 +293,12 @@ mod tests {
         assert!(is_loosening(&train("v*"), &guarded));
         assert!(!is_loosening(&train("v*"), &train("v1.*")));
         assert!(is_loosening(&train("v1.*"), &train("v*")));
+        let any =
+            Policy { job_workflow: Some("a/b/.github/workflows/x.yml".into()), ..tag.clone() };
+        let one =
+            Policy { job_workflow: Some("a/b/.github/workflows/x.yml@refs/tags/v1".into()), ..tag };
+        assert!(!is_loosening(&any, &one));
+        assert!(is_loosening(&one, &any));
         let renamed = Policy { environment: Some("Release".to_owned()), ..Policy::default() };
         assert!(!is_loosening(&guarded, &renamed));
     }

@@ -5,7 +5,7 @@
 //! [`is_loosening`] says whether a change needs the operator; [`audience`] is what a token for one
 //! publish must be made for. Which claim weighs what is one table: [`crate::claims::CLAIMS`].
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::api::ErrorCode;
 use crate::claims::{Claims, OwnerPin, Pins};
@@ -20,8 +20,9 @@ pub use audience::{Manage, audience, manage_audience, rehearsal_audience};
 pub use change::{PolicyError, is_loosening};
 pub use decide::{admitted_events, decide, decide_manage};
 
-/// Who may publish a package and from where; lives in the package's head.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+/// Who may publish a package and from where; lives in the package's head. Reading one refuses fields
+/// that it does not have: a mistyped `enviroment` must not make a policy that asks for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Policy {
     /// From which refs.
     #[serde(flatten)]
@@ -65,6 +66,46 @@ pub enum Source {
     },
 }
 
+/// A policy as JSON has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    kind: String,
+    tag: Option<String>,
+    branch: Option<String>,
+    workflow: Option<String>,
+    job_workflow: Option<String>,
+    environment: Option<String>,
+    #[serde(default)]
+    protected_ref: bool,
+    runner: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = Written::deserialize(deserializer)?;
+        let source = match (written.kind.as_str(), written.tag, written.branch) {
+            ("tag", None, None) => Source::Tag,
+            ("train", Some(tag), None) => Source::Train { tag },
+            ("branch", None, Some(branch)) => Source::Branch { branch },
+            _ => {
+                return Err(serde::de::Error::custom(
+                    "write `kind: tag`, `kind: train` with a pattern in `tag`, or `kind: branch` \
+                     with a name in `branch`",
+                ));
+            }
+        };
+        Ok(Self {
+            source,
+            workflow: written.workflow,
+            job_workflow: written.job_workflow,
+            environment: written.environment,
+            protected_ref: written.protected_ref,
+            runner: written.runner,
+        })
+    }
+}
+
 /// What is asked, and what the registry knows.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
@@ -101,4 +142,38 @@ pub struct Refusal {
 
 fn quoted(actual: &str) -> String {
     if actual.is_empty() { "absent".to_owned() } else { format!("`{actual}`") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_policy_reads_what_it_writes() {
+        let read = |text: serde_json::Value| serde_json::from_value::<Policy>(text);
+        for (text, source) in [
+            (json!({ "kind": "tag" }), Source::Tag),
+            (json!({ "kind": "train", "tag": "r-*" }), Source::Train { tag: "r-*".into() }),
+            (
+                json!({ "kind": "branch", "branch": "main" }),
+                Source::Branch { branch: "main".into() },
+            ),
+        ] {
+            let policy = read(text).unwrap();
+            assert_eq!(policy, Policy { source, ..Policy::default() });
+            assert_eq!(read(serde_json::to_value(&policy).unwrap()).unwrap(), policy);
+        }
+        for wrong in [
+            json!({}),
+            json!({ "kind": "tags" }),
+            json!({ "kind": "tag", "tag": "v*" }),
+            json!({ "kind": "train" }),
+            json!({ "kind": "branch", "branch": "main", "tag": "x*" }),
+            json!({ "kind": "tag", "enviroment": "release" }),
+            json!({ "kind": "tag", "protected_ref": "yes" }),
+        ] {
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
 }
