@@ -50,13 +50,6 @@ impl Rule for Complete {
 /// What a format calls name, version, repository, licence and summary.
 fn fields(format: &str) -> [&'static str; 5] {
     match format {
-        "ato" => [
-            "`package.identifier`",
-            "`package.version`",
-            "`package.repository`",
-            "`package.license`",
-            "`package.summary`",
-        ],
         "python" => [
             "`project.name`",
             "`project.version`",
@@ -65,6 +58,12 @@ fn fields(format: &str) -> [&'static str; 5] {
             "`project.description`",
         ],
         "attune" => ["`ref`", "`version`", "`repository`", "`license`", "`description`"],
-        _ => ["`name`", "`version`", "`repository`", "`license`", "`summary`"],
+        _ => [
+            "`package.identifier`",
+            "`package.version`",
+            "`package.repository`",
+            "`package.license`",
+            "`package.summary`",
+        ],
     }
 }

@@ -28,8 +28,15 @@ impl Rule for LicenseSpdx {
     }
 }
 
+/// The longest expression that is looked at.
+const MAX_BYTES: usize = 512;
+
 /// What is wrong with an expression, and what would be right.
 fn judge(text: &str) -> Option<(String, String)> {
+    if text.len() > MAX_BYTES {
+        let message = format!("the licence is {} bytes long: that is a text, not an expression", text.len());
+        return Some((message, "write the SPDX id, and put the text into a `LICENSE` file".to_owned()));
+    }
     let error = Expression::parse(text).err()?;
     // Spans come from the parser's own view of the text; never index with them unchecked.
     let word = text.get(error.span.clone()).filter(|word| !word.is_empty()).unwrap_or(text);
@@ -72,4 +79,18 @@ fn nearest(text: &str, word: &str) -> Option<String> {
         .map(|license| (strsim::jaro_winkler(&word, &license.name.to_ascii_lowercase()), license.name))
         .max_by(|a, b| a.0.total_cmp(&b.0))?;
     (score > 0.85).then(|| format!("did you mean `{id}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(MIT|GPL-2.0|gpl|apache|bsd|[+()/ ,ä]| AND | OR | WITH |LicenseRef-|DocumentRef-a:|.){0,12}") {
+            if let Some((message, help)) = judge(&text) {
+                proptest::prop_assert!(!message.is_empty() && !help.is_empty());
+            }
+        }
+    }
 }

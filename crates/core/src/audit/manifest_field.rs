@@ -1,5 +1,5 @@
 //! `manifest-field`: a field of the manifest is there and wrong. Names and versions have rules of
-//! their own; a manifest that cannot be read at all never gets as far as an audit.
+//! their own; a manifest that cannot be read at all is reported by [`super::broken`].
 
 use super::{About, Draft, Facts, Rule, Severity, about, draft_problems};
 

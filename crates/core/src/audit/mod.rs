@@ -11,6 +11,7 @@ pub use facts::{Facts, Oddity, OddityKind, RegistryFacts};
 pub use finding::{Draft, Finding, MAX_PER_RULE, Severity};
 pub use secrets::masked;
 
+use crate::formats::Broken;
 use crate::manifest::{Manifest, Problem, Target};
 
 macro_rules! rules {
@@ -34,6 +35,7 @@ rules! {
     dependency_repeated::DependencyRepeated,
     editor_junk::EditorJunk,
     executable_bit::ExecutableBit,
+    export_missing::ExportMissing,
     git_data::GitData,
     hidden_text::HiddenText,
     identifier_valid::IdentifierValid,
@@ -106,6 +108,14 @@ pub fn refusals(facts: &Facts) -> Vec<Finding> {
     finding::seal(found)
 }
 
+/// A manifest that cannot be read, as a finding: there are no facts to audit then.
+pub fn broken(broken: &Broken) -> Vec<Finding> {
+    let message = about_field(broken.field.as_deref(), &broken.message);
+    let draft = manifest_field::ManifestField.finding(message);
+    let draft = draft.file(&broken.path).at(broken.at);
+    finding::seal(vec![if broken.help.is_empty() { draft } else { draft.help(&broken.help) }])
+}
+
 /// The rule of this id.
 pub fn rule(id: &str) -> Option<&'static dyn Rule> {
     RULES.iter().find(|rule| rule.id() == id).copied()
@@ -137,6 +147,16 @@ fn about(field: &str) -> About {
     }
 }
 
+/// A format's message with the field that it is about: many say only `is …` or `has …`.
+fn about_field(field: Option<&str>, message: &str) -> String {
+    let Some(field) = field else { return message.to_owned() };
+    let verb = message
+        .split(' ')
+        .next()
+        .is_some_and(|word| matches!(word, "is" | "has" | "must" | "names"));
+    format!("`{field}`{} {message}", if verb { "" } else { ":" })
+}
+
 /// The problems of `manifest` with fields of one kind, as findings of `rule`.
 fn problems(rule: &impl Rule, manifest: &Manifest, kind: About, found: &mut Vec<Draft>) {
     let of_kind = |problem: &&Problem| problem.file.is_none() && about(&problem.field) == kind;
@@ -152,7 +172,7 @@ fn draft_problems<'a>(
 ) {
     for problem in problems {
         let file = problem.file.as_ref().unwrap_or(&manifest.path);
-        let message = format!("`{}`: {}", problem.field, problem.message);
+        let message = about_field(Some(&problem.field), &problem.message);
         let draft = rule.finding(message).file(file).at(problem.at);
         found.push(if problem.help.is_empty() { draft } else { draft.help(&problem.help) });
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::strategy::Strategy as _;
+
 use super::*;
 use crate::limits::Limits;
-use crate::manifest::{Dependency, Field, Manifest, Name, NativeName, Place, Problem};
+use crate::manifest::{Dependency, Export, Field, Manifest, Name, NativeName, Place, Problem};
 use crate::requirement::{Grammar, Requirement};
 use crate::tree::{Tree, TreePath};
 use crate::version::{Order, Version};
@@ -239,6 +241,13 @@ fn read_manifest(text: &str) -> Manifest {
             "summary" => m.summary = text(),
             "readme" => m.readme = value.to_owned(),
             "dependency" => m.dependencies.push(read_dependency(format, value, at)),
+            "export" => {
+                let words: Vec<_> = value.split(' ').map(str::to_owned).collect();
+                let [kind, name, path] = words.try_into().unwrap();
+                let (summary, details) = (None, serde_json::Map::new());
+                m.places.insert(format!("exports[{}]", m.exports.len()), at);
+                m.exports.push(Export { kind, name, path: Some(path), summary, details });
+            }
             "problem" => m.problems.push(problem()),
             "unknown" => m.unknown_keys.push(problem()),
             other => panic!("unknown key `{other}`"),
@@ -449,5 +458,29 @@ fn audit_speed() {
     println!("{} files, {} bytes: {:?}", tree.len(), tree.bytes(), time(&|| drop(audit(&facts))));
     for rule in RULES {
         println!("  {:24} {:?}", rule.id(), time(&|| rule.check(&facts, &mut Vec::new())));
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_bytes_make_a_rule_panic(
+        parts in proptest::collection::vec(proptest::prop_oneof![
+            proptest::collection::vec(proptest::num::u8::ANY, 0..12),
+            proptest::sample::select(vec![
+                &b"ghp_"[..], b"AKIA", b"-----BEGIN RSA PRIVATE KEY-----", b"_authToken=", b"MZ", b"\x7fELF",
+                b"\xca\xfe\xba\xbe", b"\xe2\x80\xae", b"\xf3\xa0\x80", b"<<<<<<< ", b"\n=======", b"\n>>>>>>> ",
+                b"PK\x03\x04", b"://", b"@", b"\n",
+            ]).prop_map(<[u8]>::to_vec),
+        ], 0..30),
+        name in "[a-z.~#_]{1,6}(/[a-zé.]{1,5}){0,2}",
+    ) {
+        let mut fixture = Fixture::parse("-- facts --\n");
+        let Ok(path) = name.parse::<TreePath>() else { return Ok(()) };
+        fixture.tree.insert(path, parts.concat(), true);
+        fixture.tree.insert(".gitmodules".parse().unwrap(), parts.concat(), true);
+        for finding in audit(&fixture.facts()) {
+            proptest::prop_assert_eq!(crate::escape::printable(&finding.message), finding.message);
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod sarif;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Finding, Severity};
+use crate::manifest::{Manifest, Name};
 use crate::tree::Tree;
 
 /// Where the rules' pages stand.
@@ -33,7 +34,18 @@ pub struct Audited<'a> {
     pub tree: Option<&'a Tree>,
 }
 
-impl Audited<'_> {
+impl<'a> Audited<'a> {
+    /// A package by its manifest, in `folder` of the repository.
+    pub fn new(manifest: &Manifest, folder: &str, tree: &'a Tree, findings: &'a [Finding]) -> Self {
+        let package = match manifest.name.as_ref().map(|name| &name.value) {
+            Some(Name::Full(identifier)) => identifier.to_string(),
+            Some(Name::Native(native)) => native.name.clone(),
+            None => manifest.path.to_string(),
+        };
+        let version = manifest.version.as_ref().map(|version| version.value.text().to_owned());
+        Self { package, version, folder: folder.to_owned(), findings, tree: Some(tree) }
+    }
+
     /// A finding's path from the repository's root; the manifest-less ones have none.
     fn path(&self, finding: &Finding) -> Option<String> {
         let path = finding.path.as_deref()?;

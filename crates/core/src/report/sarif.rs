@@ -66,6 +66,7 @@ fn result(package: &Audited, finding: &Finding) -> Value {
     if let Some(column) = finding.column {
         region["startColumn"] = json!(column);
     }
+    let print = fingerprint(package, finding);
     let mut result = json!({
         "ruleId": finding.rule,
         "level": level(finding.severity),
@@ -74,7 +75,8 @@ fn result(package: &Audited, finding: &Finding) -> Value {
             "artifactLocation": {"uri": uri(&path), "uriBaseId": "SRCROOT"},
             "region": region,
         }}],
-        "partialFingerprints": {"packhouse/v1": fingerprint(package, finding)},
+        // The second is the one name that GitHub's code scanning looks for.
+        "partialFingerprints": {"packhouse/v1": print, "primaryLocationLineHash": format!("{print}:1")},
     });
     if let Some(index) = RULES.iter().position(|rule| rule.id() == finding.rule) {
         result["ruleIndex"] = json!(index);
