@@ -128,8 +128,12 @@ impl Reader {
         help: impl Display,
     ) {
         let (message, help) = (message.to_string(), help.to_string());
+        self.push_problem(Problem { file: None, field, at, message, help });
+    }
+
+    pub(super) fn push_problem(&mut self, problem: Problem) {
         if self.manifest.problems.len() < PROBLEMS {
-            self.manifest.problems.push(Problem { file: None, field, at, message, help });
+            self.manifest.problems.push(problem);
         }
     }
 
@@ -266,7 +270,7 @@ impl Reader {
 
     /// The manifest, its problems in the order of the text.
     pub(super) fn finish(mut self, node: &Node) -> Manifest {
-        self.manifest.problems.sort_by_key(|problem| problem.at);
+        self.manifest.problems.sort_by(|a, b| (&a.file, a.at).cmp(&(&b.file, b.at)));
         self.manifest.original = node.to_json();
         self.manifest
     }

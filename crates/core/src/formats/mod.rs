@@ -5,9 +5,12 @@
 //! package by accident.
 
 mod ato;
+mod attune;
 mod edit;
 mod fields;
 mod packhouse;
+mod pep508;
+mod pyproject;
 mod toml;
 mod value;
 mod yaml;
@@ -66,7 +69,8 @@ pub struct Broken {
 /// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml` and `pack.yaml` name
 /// one ecosystem; `pyproject.toml` comes last, because projects of all kinds keep one for their
 /// tools. Endpoints that serve one ecosystem's own client ask [`by_id`] instead.
-pub static FORMATS: &[&dyn Format] = &[&packhouse::Packhouse, &ato::Ato];
+pub static FORMATS: &[&dyn Format] =
+    &[&packhouse::Packhouse, &ato::Ato, &attune::Attune, &pyproject::Pyproject];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
