@@ -175,3 +175,21 @@ impl From<Refusal> for ApiError {
             .fact("actual", refusal.actual)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page_with_its_status() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
+        for code in ErrorCode::ALL {
+            let page = std::fs::read_to_string(format!("{docs}/{code}.md"));
+            let page = page.unwrap_or_else(|_| panic!("docs/errors/{code}.md is missing"));
+            let status = status(*code).as_u16();
+            assert!(page.contains(&format!("HTTP status {status}.")), "{code} is {status}");
+        }
+        let pages = std::fs::read_dir(docs).unwrap().count();
+        assert_eq!(pages, ErrorCode::ALL.len() + 1, "a page for each code, and the index");
+    }
+}

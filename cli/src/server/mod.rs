@@ -1,0 +1,198 @@
+//! A registry on this machine: the embedded store, the router, and the loop that feeds it.
+
+mod listen;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use packhouse_core::limits::Limits;
+use packhouse_core::secret::Secret;
+use packhouse_embedded::{DataDir, EmbeddedBlobs, EmbeddedLedger, Mode};
+use packhouse_registry::app::{App, PublicUrl, Service, Settings};
+use packhouse_registry::auth::{ApiToken, token_record};
+use packhouse_registry::dev_issuer::DevIssuer;
+use packhouse_registry::log;
+use packhouse_registry::oidc::{Issuer, Verifier};
+use packhouse_registry::ports::{Action, Blobs as _, Clock as _, Ledger as _, SystemClock};
+use tokio::sync::watch;
+
+/// How often expired intents and what they staged are swept.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How many are swept at once.
+const SWEEP_LIMIT: u32 = 500;
+/// How long the operator's first token lives.
+const FIRST_TOKEN_DAYS: u32 = 366;
+
+/// How a registry is served.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where clients reach it, when that is not the listening address.
+    pub public_url: Option<String>,
+    /// Issuers beside GitHub's.
+    pub issuers: Vec<String>,
+    /// Whether reads need a token.
+    pub private: bool,
+    /// Whether to issue tokens itself, for trying out.
+    pub dev_issuer: bool,
+    /// Whether to take writes without a token, for trying out.
+    pub open: bool,
+    /// What `ato` shows at every command.
+    pub motd: Option<String>,
+    /// The limits in force.
+    pub limits: Limits,
+}
+
+/// A registry that is ready to serve.
+pub struct Server {
+    listener: std::net::TcpListener,
+    app: App,
+    router: axum::Router,
+    /// Where clients reach it.
+    pub url: String,
+    /// The operator's first token, when this is the first start on the data folder.
+    pub first_token: Option<PathBuf>,
+}
+
+impl Server {
+    /// Binds the socket and opens the store. Everything that can be wrong is found here.
+    pub fn prepare(config: &Config) -> anyhow::Result<Self> {
+        check(config)?;
+        let listener = std::net::TcpListener::bind(config.listen)
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        listener.set_nonblocking(true).context("cannot prepare the socket")?;
+        let address = listener.local_addr().context("cannot ask for the socket's address")?;
+        let public_url = match &config.public_url {
+            Some(url) => PublicUrl::parse(url).map_err(anyhow::Error::msg)?,
+            None => PublicUrl::parse(&format!("http://{address}")).map_err(anyhow::Error::msg)?,
+        };
+        let mode = if config.open || config.dev_issuer { Mode::TryingOut } else { Mode::Lasting };
+        let data = DataDir::open(&config.data, mode)?;
+        let ledger = Arc::new(EmbeddedLedger::open(&data)?);
+        let blobs = Arc::new(EmbeddedBlobs::open(&data, &public_url)?);
+        let first_token = first_token(&data, &ledger)?;
+        let clock = Arc::new(SystemClock);
+        let mut issuers = vec![Issuer::github()];
+        for url in &config.issuers {
+            issuers.push(Issuer::parse(url).map_err(anyhow::Error::msg)?);
+        }
+        let mut verifier = Verifier::new(issuers);
+        let mut dev_routes = None;
+        if config.dev_issuer {
+            let dev = DevIssuer::new(&public_url, clock.clone()).map_err(anyhow::Error::msg)?;
+            verifier = verifier.with(dev.issuer().map_err(anyhow::Error::msg)?, dev.clone());
+            dev_routes = Some(dev.router());
+        }
+        let settings = Settings {
+            public_url,
+            private: config.private,
+            open: config.open,
+            loopback_only: config.open || config.dev_issuer,
+            limits: config.limits.clone(),
+            motd: config.motd.clone(),
+        };
+        let url = settings.public_url.as_str().to_owned();
+        let uploads = blobs.router(clock.clone());
+        let app: App = Arc::new(Service::new(settings, ledger, blobs, clock, verifier));
+        let mut router = packhouse_registry::router::router(app.clone()).merge(uploads);
+        if let Some(routes) = dev_routes {
+            router = router.merge(routes);
+        }
+        Ok(Self { listener, app, router, url, first_token })
+    }
+
+    /// Serves until `stop` says true.
+    pub async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let listener =
+            tokio::net::TcpListener::from_std(self.listener).context("cannot use the socket")?;
+        let background = tokio::spawn(background(self.app.clone(), stop.clone()));
+        listen::serve(listener, self.router, stop).await;
+        let _ = background.await;
+        self.app.flush().await;
+        Ok(())
+    }
+}
+
+/// What must not be combined.
+fn check(config: &Config) -> anyhow::Result<()> {
+    let loopback = config.listen.ip().is_loopback();
+    for (flag, set) in [("--open", config.open), ("--dev-issuer", config.dev_issuer)] {
+        if set && !loopback {
+            bail!(
+                "{flag} is for trying out on this machine only, and {} can be reached from others: \
+                 listen on 127.0.0.1",
+                config.listen.ip()
+            );
+        }
+        let foreign = config.public_url.as_deref().filter(|url| !is_loopback_url(url));
+        if let (true, Some(url)) = (set, foreign) {
+            bail!("{flag} is for trying out on this machine only, and `{url}` is not on it");
+        }
+    }
+    match &config.public_url {
+        Some(url) if loopback || url.starts_with("https://") => Ok(()),
+        None if loopback => Ok(()),
+        _ => bail!(
+            "clients on other machines need https, or their tokens can be read on the way: put a \
+             server for TLS in front and say where it is reached with --public-url https://..."
+        ),
+    }
+}
+
+fn is_loopback_url(url: &str) -> bool {
+    let host = PublicUrl::parse(url).map(|url| url.host().to_owned()).unwrap_or_default();
+    let name = host.trim_start_matches('[').split(']').next().unwrap_or_default();
+    let name = if host.starts_with('[') { name } else { name.split(':').next().unwrap_or_default() };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// On the first start, an operator's token is left in the data folder, readable by its owner only.
+fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<Option<PathBuf>> {
+    if !data.is_new() {
+        return Ok(None);
+    }
+    let token = ApiToken::random()?;
+    let now = SystemClock.now();
+    let actions = vec![Action::Read, Action::Publish, Action::Yank, Action::Admin];
+    let record = token_record(&token, "first operator", "", actions, FIRST_TOKEN_DAYS, now);
+    ledger.put_first_token(&record)?;
+    let secret: Secret = token.secret();
+    Ok(Some(data.write_secret("admin-token", secret.reveal())?))
+}
+
+/// Sweeps, and writes what requests left to be written later.
+async fn background(app: App, mut stop: watch::Receiver<bool>) {
+    let mut sweep = tokio::time::interval(SWEEP);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    sweep.tick().await; // the first tick is now; starting up needs no sweep
+    let mut flush = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = flush.tick() => app.flush().await,
+            _ = sweep.tick() => {
+                if let Err(error) = swept(&app).await {
+                    log::error(&format!("the sweep failed and is tried again: {error}"));
+                }
+            }
+        }
+    }
+}
+
+async fn swept(app: &App) -> Result<(), packhouse_registry::ports::StoreError> {
+    loop {
+        let gone = app.ledger.sweep(app.clock.now(), SWEEP_LIMIT).await?;
+        for intent in &gone {
+            app.blobs.discard(intent).await?;
+        }
+        if gone.len() < SWEEP_LIMIT as usize {
+            return Ok(());
+        }
+    }
+}
