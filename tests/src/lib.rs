@@ -1,5 +1,15 @@
-//! The harness of the end-to-end stories. What it starts listens on loopback and ends when dropped.
+//! The harness of the end-to-end stories: a registry in a process of its own, an issuer that
+//! misbehaves on demand, CI jobs. What it starts listens on loopback and ends when dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness that cannot go on panics")]
 
+pub mod ato;
+pub mod binary;
+pub mod ci;
 pub mod claim_set;
+pub mod http;
 pub mod issuer;
+pub mod raw;
+pub mod registry;
+
+pub use ci::{Ci, Outcome, Runs, plain};
+pub use registry::{Options, TestRegistry, copy, example};

@@ -1,0 +1,208 @@
+//! A registry for one test: the real binary in a process of its own, an issuer beside it, a data
+//! folder that vanishes.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::binary;
+use crate::ci::Ci;
+use crate::issuer::TestIssuer;
+
+/// How a registry is started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// More arguments of `packhouse serve`.
+    pub arguments: Vec<String>,
+    /// More variables of its environment.
+    pub environment: Vec<(String, String)>,
+    /// Whether the binary has failpoints.
+    pub failpoints: bool,
+}
+
+/// A registry that is running, or was.
+pub struct TestRegistry {
+    /// Signs the tokens of its CI jobs.
+    pub issuer: Arc<TestIssuer>,
+    folder: tempfile::TempDir,
+    port: u16,
+    options: Options,
+    process: Option<Process>,
+}
+
+struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl TestRegistry {
+    /// Starts a registry with an empty data folder.
+    pub fn start() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// Starts a registry with options.
+    pub fn with(options: Options) -> Self {
+        let mut registry = Self {
+            issuer: Arc::new(TestIssuer::start()),
+            folder: tempfile::tempdir().expect("a folder for the data"),
+            port: 0,
+            options,
+            process: None,
+        };
+        registry.restart();
+        registry
+    }
+
+    /// Starts it again on the same data and port, killing it first where it runs.
+    pub fn restart(&mut self) {
+        self.kill();
+        let binary = match self.options.failpoints {
+            true => binary::packhouse_with_failpoints(),
+            false => binary::packhouse(),
+        };
+        let mut child = Command::new(binary)
+            .arg("serve")
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--issuer", &self.issuer.url()])
+            .args(&self.options.arguments)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(self.options.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        drain(child.stderr.take().expect("stderr is piped"), log.clone());
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("the server says where it listens");
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let Some(url) = url else {
+            std::thread::sleep(Duration::from_millis(100));
+            panic!("the server did not start: {line}{}", log.lock().expect("the log"));
+        };
+        let port = url.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
+        self.port = port.expect("the address ends in a port");
+        drain(stdout, log.clone());
+        self.process = Some(Process { child, log });
+    }
+
+    /// Other options from the next start on.
+    pub fn set(&mut self, change: impl FnOnce(&mut Options)) {
+        change(&mut self.options);
+    }
+
+    /// Kills it with SIGKILL, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+
+    /// The server's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").child.id()
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The operator's token that the first start wrote into the data folder.
+    pub fn admin_token(&self) -> String {
+        let text = std::fs::read_to_string(self.data().join("admin-token"));
+        text.expect("the first start leaves an admin token").trim().to_owned()
+    }
+
+    /// All that it logged so far.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map_or_else(String::new, |process| {
+            process.log.lock().expect("the log").clone()
+        })
+    }
+
+    /// Waits until the log has `text`; `false` after ten seconds.
+    pub fn wait_for_log(&self, text: &str) -> bool {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if self.log().contains(text) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    /// A CI job of `repository` (`owner/name`) that publishes here.
+    pub fn ci(&self, repository: &str) -> Ci {
+        Ci::new(self.url(), self.issuer.clone(), repository)
+    }
+
+    /// The JSON at `path`, read as anybody.
+    pub fn get(&self, path: &str) -> serde_json::Value {
+        let (status, body) = self.fetch(path);
+        assert_eq!(status, 200, "GET {path}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).expect("the answer is JSON")
+    }
+
+    /// Status and body at `path`, read as anybody.
+    pub fn fetch(&self, path: &str) -> (u16, Vec<u8>) {
+        crate::http::get(&format!("{}{path}", self.url()), &[])
+    }
+}
+
+impl Drop for TestRegistry {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn drain(mut from: impl std::io::Read + Send + 'static, to: Arc<Mutex<String>>) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            to.lock().expect("the log").push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+    });
+}
+
+/// An example package of the repository.
+pub fn example(name: &str) -> PathBuf {
+    let folder = binary::root().join("examples").join(name);
+    assert!(folder.is_dir(), "there is no example {name}");
+    folder
+}
+
+/// Copies a folder, so that a test may change it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the folder can be made");
+    for entry in std::fs::read_dir(from).expect("the folder can be read").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("the file can be copied");
+        }
+    }
+}
+
+/// Reads a whole body of at most 256 MiB.
+pub(crate) fn read_all(from: impl std::io::Read) -> Vec<u8> {
+    let mut body = Vec::new();
+    let _ = from.take(256 << 20).read_to_end(&mut body);
+    body
+}
