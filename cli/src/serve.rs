@@ -11,7 +11,7 @@ use crate::server::{Config, Server};
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     // One thread answers requests: they take microseconds, and what takes longer runs beside it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let server = Server::prepare(config)?;
+    let server = runtime.block_on(Server::prepare(config))?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "packhouse serves {} from {}", server.url, config.data.display())?;
     if let Some(path) = &server.first_token {

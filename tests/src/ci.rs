@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use crate::binary;
-use crate::issuer::TestIssuer;
+use crate::issuer::{REQUEST_TOKEN, TestIssuer};
 
 /// A CI job of one repository.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Ci {
     pub fn token(&self, audience: &str) -> String {
         let (status, body) = crate::http::get(
             &format!("{}&audience={}", self.token_url(), escape(audience)),
-            &[("authorization", "bearer request-token")],
+            &[("authorization", &format!("bearer {REQUEST_TOKEN}"))],
         );
         assert_eq!(status, 200, "the issuer answers");
         let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
@@ -71,7 +71,7 @@ impl Ci {
 
     /// `ACTIONS_ID_TOKEN_REQUEST_URL` of this job.
     pub fn token_url(&self) -> String {
-        let mut url = format!("{}/token?repository={}", self.issuer.url(), escape(&self.repository));
+        let mut url = format!("{}/token?api-version=2.0&repository={}", self.issuer.url(), escape(&self.repository));
         for (name, value) in &self.claims {
             url.push_str(&format!("&{name}={}", escape(value)));
         }
@@ -92,7 +92,7 @@ impl Ci {
             .env("CI", "true")
             .env("GITHUB_REPOSITORY", &self.repository)
             .env("ACTIONS_ID_TOKEN_REQUEST_URL", self.token_url())
-            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN)
             .envs(self.environment.iter().cloned());
         command
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::claim_set::ClaimSet;
 
 /// The bearer that `/token` asks for, as GitHub's does.
-const REQUEST_TOKEN: &str = "request-token-of-the-test-job";
+pub const REQUEST_TOKEN: &str = "request-token-of-the-test-job";
 
 /// How the issuer answers when it is asked for its discovery document or its keys.
 #[derive(Clone, Debug)]

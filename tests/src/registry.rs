@@ -68,7 +68,7 @@ impl TestRegistry {
             .arg("--data")
             .arg(self.data())
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
-            .args(["--issuer", &self.issuer.url()])
+            .args(["--issuer", self.issuer.url()])
             .args(&self.options.arguments)
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use packhouse_core::limits::Limits;
-use packhouse_core::secret::Secret;
-use packhouse_embedded::{DataDir, EmbeddedBlobs, EmbeddedLedger, Mode};
+use packhouse_embedded::{DataDir, EmbeddedLedger, FileBlobs, Mode};
 use packhouse_registry::app::{App, PublicUrl, Service, Settings};
 use packhouse_registry::auth::{ApiToken, token_record};
 use packhouse_registry::dev_issuer::DevIssuer;
-use packhouse_registry::log;
+use packhouse_registry::{downloads, log};
 use packhouse_registry::oidc::{Issuer, Verifier};
-use packhouse_registry::ports::{Action, Blobs as _, Clock as _, Ledger as _, SystemClock};
+use packhouse_registry::ports::{Action, Clock as _, Ledger as _, SystemClock};
+use packhouse_registry::read::Reads;
+use packhouse_registry::uploads::{self, UploadTimes};
 use tokio::sync::watch;
 
 /// How often expired intents and what they staged are swept.
@@ -62,7 +63,7 @@ pub struct Server {
 
 impl Server {
     /// Binds the socket and opens the store. Everything that can be wrong is found here.
-    pub fn prepare(config: &Config) -> anyhow::Result<Self> {
+    pub async fn prepare(config: &Config) -> anyhow::Result<Self> {
         check(config)?;
         let listener = std::net::TcpListener::bind(config.listen)
             .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -72,11 +73,11 @@ impl Server {
             Some(url) => PublicUrl::parse(url).map_err(anyhow::Error::msg)?,
             None => PublicUrl::parse(&format!("http://{address}")).map_err(anyhow::Error::msg)?,
         };
-        let mode = if config.open || config.dev_issuer { Mode::TryingOut } else { Mode::Lasting };
+        let mode = if config.open || config.dev_issuer { Mode::TryOut } else { Mode::Checked };
         let data = DataDir::open(&config.data, mode)?;
         let ledger = Arc::new(EmbeddedLedger::open(&data)?);
-        let blobs = Arc::new(EmbeddedBlobs::open(&data, &public_url)?);
-        let first_token = first_token(&data, &ledger)?;
+        let blobs = Arc::new(FileBlobs::open(&data, &public_url)?);
+        let first_token = first_token(&data, &ledger).await?;
         let clock = Arc::new(SystemClock);
         let mut issuers = vec![Issuer::github()];
         for url in &config.issuers {
@@ -98,8 +99,10 @@ impl Server {
             motd: config.motd.clone(),
         };
         let url = settings.public_url.as_str().to_owned();
-        let uploads = blobs.router(clock.clone());
-        let app: App = Arc::new(Service::new(settings, ledger, blobs, clock, verifier));
+        let signer = blobs.signer().clone();
+        let uploads = uploads::router(blobs.clone(), signer, clock.clone(), UploadTimes::default());
+        let reads = Reads::default();
+        let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, reads });
         let mut router = packhouse_registry::router::router(app.clone()).merge(uploads);
         if let Some(routes) = dev_routes {
             router = router.merge(routes);
@@ -111,10 +114,13 @@ impl Server {
     pub async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener =
             tokio::net::TcpListener::from_std(self.listener).context("cannot use the socket")?;
-        let background = tokio::spawn(background(self.app.clone(), stop.clone()));
+        let stopped = |mut stop: watch::Receiver<bool>| async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        let sweeping = tokio::spawn(sweep(self.app.clone(), stop.clone()));
+        let counting = tokio::spawn(downloads::run(self.app.clone(), stopped(stop.clone())));
         listen::serve(listener, self.router, stop).await;
-        let _ = background.await;
-        self.app.flush().await;
+        let _ = tokio::join!(sweeping, counting);
         Ok(())
     }
 }
@@ -153,30 +159,45 @@ fn is_loopback_url(url: &str) -> bool {
 }
 
 /// On the first start, an operator's token is left in the data folder, readable by its owner only.
-fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<Option<PathBuf>> {
-    if !data.is_new() {
+async fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<Option<PathBuf>> {
+    if !ledger.tokens().await?.is_empty() {
         return Ok(None);
     }
     let token = ApiToken::random()?;
-    let now = SystemClock.now();
+    let path = data.path().join("admin-token");
+    // The file first: a token that the ledger knows and nobody holds would help no one.
+    write_secret(&path, token.secret().reveal())
+        .with_context(|| format!("cannot write {}", path.display()))?;
     let actions = vec![Action::Read, Action::Publish, Action::Yank, Action::Admin];
+    let now = SystemClock.now();
     let record = token_record(&token, "first operator", "", actions, FIRST_TOKEN_DAYS, now);
-    ledger.put_first_token(&record)?;
-    let secret: Secret = token.secret();
-    Ok(Some(data.write_secret("admin-token", secret.reveal())?))
+    ledger.put_token(&record).await?;
+    Ok(Some(path))
 }
 
-/// Sweeps, and writes what requests left to be written later.
-async fn background(app: App, mut stop: watch::Receiver<bool>) {
-    let mut sweep = tokio::time::interval(SWEEP);
-    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    sweep.tick().await; // the first tick is now; starting up needs no sweep
-    let mut flush = tokio::time::interval(Duration::from_secs(5));
+/// Writes a file that its owner alone can read.
+fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}
+
+/// Sweeps once a minute.
+async fn sweep(app: App, mut stop: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = flush.tick() => app.flush().await,
-            _ = sweep.tick() => {
+            _ = tick.tick() => {
                 if let Err(error) = swept(&app).await {
                     log::error(&format!("the sweep failed and is tried again: {error}"));
                 }
