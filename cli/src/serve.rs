@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::server::{Config, Server};
 
 /// Serves until a signal ends it; the address goes to standard output once it answers.
-pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     // One thread answers requests: they take microseconds, and what takes longer runs beside it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = runtime.block_on(Server::prepare(config))?;

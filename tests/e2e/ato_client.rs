@@ -11,7 +11,8 @@ fn ato(registry: &TestRegistry) -> Ato {
 
 fn sensor() -> Vec<u8> {
     let files = files(&example("ato-sensor"));
-    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let files: Vec<_> =
+        files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
     bzip2_zip(&files)
 }
 

@@ -38,25 +38,24 @@ fn a_first_release_needs_the_owner_the_event_and_the_tag() {
 #[test]
 fn the_first_release_pins_repository_and_owner() {
     let registry = TestRegistry::start();
-    let job = |claims: &[(&str, &str)]| {
+    let publish = |claims: &[(&str, &str)], version: &str| {
         let ci = claims.iter().fold(registry.ci("acme/sensor"), |ci, (n, v)| ci.claim(n, v));
-        move |version: &str| {
-            let raw = Raw { url: registry.url(), ci: ci.clone().tag(&format!("v{version}")) };
-            raw.publish(&Parcel::new("acme/sensor", version, "x"))
-        }
+        let raw = Raw { url: registry.url(), ci: ci.tag(&format!("v{version}")) };
+        raw.publish(&Parcel::new("acme/sensor", version, "x"))
     };
     let ids = [("repository_id", "11"), ("repository_owner_id", "22")];
-    assert_eq!(job(&ids)("1.0.0").0, 200);
+    assert_eq!(publish(&ids, "1.0.0").0, 200);
     // Made anew under the same name: another number.
-    let (status, body) = job(&[("repository_id", "12"), ids[1]])("1.0.1");
+    let (status, body) = publish(&[("repository_id", "12"), ids[1]], "1.0.1");
     assert_eq!((status, &body["error"]["code"]), (403, &json!("wrong-repository")), "{body}");
     assert_eq!(body["error"]["facts"]["claim"], "repository_id");
     assert_eq!(body["error"]["facts"]["actual"], "12");
-    let (status, body) = job(&[ids[0], ("repository_owner_id", "23")])("1.0.1");
+    let (status, body) = publish(&[ids[0], ("repository_owner_id", "23")], "1.0.1");
     assert_eq!((status, &body["error"]["code"]), (403, &json!("wrong-owner")), "{body}");
     // Renamed: other names, the same numbers.
-    let renamed = [ids[0], ids[1], ("repository", "acme-corp/probe"), ("repository_owner", "acme-corp")];
-    assert_eq!(job(&renamed)("1.0.1").0, 200);
+    let renamed =
+        [ids[0], ids[1], ("repository", "acme-corp/probe"), ("repository_owner", "acme-corp")];
+    assert_eq!(publish(&renamed, "1.0.1").0, 200);
     // A stranger takes the free account name: the owner's number differs, for new packages too.
     let stranger = registry.ci("acme/other").claim("repository_owner_id", "99").tag("v1.0.0");
     let raw = Raw { url: registry.url(), ci: stranger };
@@ -82,7 +81,8 @@ fn a_token_is_good_for_one_publish_of_one_content_on_one_registry() {
     let (status, body) = raw.request_with(&parcel, &[], &raw.ci.token(&host));
     assert_eq!((status, &body["error"]["code"]), (403, &json!("wrong-audience")), "{body}");
     // For a rehearsal.
-    let rehearsal = format!("packhouse-rehearse:{}:acme/sensor@1.0.0:sha256:{}", registry.url(), parcel.digest);
+    let rehearsal =
+        format!("packhouse-rehearse:{}:acme/sensor@1.0.0:sha256:{}", registry.url(), parcel.digest);
     let (status, body) = raw.request_with(&parcel, &[], &raw.ci.token(&rehearsal));
     assert_eq!((status, &body["error"]["code"]), (403, &json!("wrong-audience")), "{body}");
     // None, or none of a token.

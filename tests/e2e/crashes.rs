@@ -8,7 +8,8 @@ use packhouse_tests::{Options, TestRegistry};
 use serde_json::Value;
 
 /// Every call of a publish to its stores, in order.
-const STEPS: &[&str] = &["begin", "upload", "pin", "read_staged", "promote", "prepare", "commit", "discard"];
+const STEPS: &[&str] =
+    &["begin", "upload", "pin", "read_staged", "promote", "prepare", "commit", "discard"];
 
 fn job(registry: &TestRegistry, run: &str) -> Raw {
     let ci = registry.ci("acme/sensor").tag("v1.0.0").claim("run_id", run);
@@ -28,7 +29,11 @@ fn crash(registry: &mut TestRegistry, step: &str, work: impl FnOnce(Raw) + Send)
     let raw = job(registry, "1");
     std::thread::scope(|scope| {
         scope.spawn(|| work(raw));
-        assert!(registry.wait_for_log("stopped at the failpoint"), "{step} was not reached:\n{}", registry.log());
+        assert!(
+            registry.wait_for_log("stopped at the failpoint"),
+            "{step} was not reached:\n{}",
+            registry.log()
+        );
         registry.kill();
     });
     registry.set(|options| options.environment.clear());
@@ -104,7 +109,11 @@ fn a_train_is_all_or_none_at_every_crash() {
                 assert_eq!(status, 200, "{point}: {body}");
             }
             let visible = train.iter().filter(|p| seen(&registry, &p.identifier).is_some()).count();
-            assert_eq!((visible, released_events(&registry)), (train.len(), train.len()), "{point}");
+            assert_eq!(
+                (visible, released_events(&registry)),
+                (train.len(), train.len()),
+                "{point}"
+            );
         }
     }
 }
@@ -130,7 +139,8 @@ fn half_an_upload(asked: &Value, bytes: &[u8]) {
     let url = asked["upload"]["url"].as_str().expect("a url");
     let rest = url.strip_prefix("http://").expect("http");
     let (host, path) = rest.split_once('/').expect("a path");
-    let mut head = format!("PUT /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n", bytes.len());
+    let mut head =
+        format!("PUT /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n", bytes.len());
     for (name, value) in asked["upload"]["headers"].as_object().expect("headers") {
         if !name.eq_ignore_ascii_case("content-length") {
             head.push_str(&format!("{name}: {}\r\n", value.as_str().expect("a text")));

@@ -12,7 +12,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("packhouse-client", &["packhouse-core"]),
     (
         "packhouse",
-        &["packhouse-core", "packhouse-registry", "packhouse-embedded", "packhouse-forge", "packhouse-client"],
+        &[
+            "packhouse-core",
+            "packhouse-registry",
+            "packhouse-embedded",
+            "packhouse-forge",
+            "packhouse-client",
+        ],
     ),
 ];
 
@@ -20,7 +26,8 @@ const TABLE: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str)] = &[("rusqlite", "packhouse-embedded"), ("clap", "packhouse")];
 
 /// What `core` must not import: async, network, clock, environment.
-const NOT_IN_CORE: &[&str] = &["tokio", "axum", "hyper", "ureq", "async-trait", "tempfile", "fs-err", "getrandom"];
+const NOT_IN_CORE: &[&str] =
+    &["tokio", "axum", "hyper", "ureq", "async-trait", "tempfile", "fs-err", "getrandom"];
 
 #[test]
 fn the_import_table_is_true() {
@@ -31,7 +38,11 @@ fn the_import_table_is_true() {
         .expect("cargo runs");
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    assert_eq!(packages.len(), TABLE.len() + 1, "a crate is missing in the table (tests has a row of its own)");
+    assert_eq!(
+        packages.len(),
+        TABLE.len() + 1,
+        "a crate is missing in the table (tests has a row of its own)"
+    );
     for package in packages {
         let name = package["name"].as_str().expect("a name");
         let normal = package["dependencies"].as_array().expect("dependencies");
@@ -44,7 +55,8 @@ fn the_import_table_is_true() {
             assert!(!imports.contains(library) || name == *owner, "{name} imports {library}");
         }
         if name == "packhouse-core" {
-            let wrong: Vec<_> = NOT_IN_CORE.iter().filter(|library| imports.contains(*library)).collect();
+            let wrong: Vec<_> =
+                NOT_IN_CORE.iter().filter(|library| imports.contains(*library)).collect();
             assert!(wrong.is_empty(), "core is pure, and imports {wrong:?}");
         }
         let Some((_, allowed)) = TABLE.iter().find(|(crate_name, _)| *crate_name == name) else {

@@ -12,7 +12,13 @@ fn released(registry: &TestRegistry, version: &str) -> Parcel {
     parcel
 }
 
-fn call(registry: &TestRegistry, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+fn call(
+    registry: &TestRegistry,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &Value,
+) -> (u16, Value) {
     let bearer = format!("Bearer {token}");
     let mut headers = vec![("content-type", "application/json")];
     if !token.is_empty() {
@@ -46,13 +52,15 @@ fn a_yank_hides_a_release_from_new_resolutions_and_keeps_its_bytes() {
     let for_publish = ci.token(&format!("packhouse:{}:acme/sensor", registry.url()));
     let (status, body) = call(&registry, "POST", path, &for_publish, &yank);
     assert_eq!((status, &body["error"]["code"]), (403, &json!("wrong-audience")), "{body}");
-    let (status, body) = call(&registry, "POST", path, &ci.token(&audience), &json!({ "version": "1.1.0" }));
+    let (status, body) =
+        call(&registry, "POST", path, &ci.token(&audience), &json!({ "version": "1.1.0" }));
     assert_eq!(status, 400, "a yank has a reason: {body}");
     let (status, body) = call(&registry, "POST", path, &ci.token(&audience), &yank);
     assert_eq!((status, &body["yanked"]), (200, &json!("loses data")), "{body}");
 
     let releases = registry.get("/v1/package/acme/sensor/releases");
-    let order: Vec<_> = releases["releases"].as_array().unwrap().iter().map(|r| &r["version"]).collect();
+    let order: Vec<_> =
+        releases["releases"].as_array().unwrap().iter().map(|r| &r["version"]).collect();
     assert_eq!(order, ["1.0.0", "1.1.0"], "yanked last");
     assert_eq!(releases["releases"][1]["yanked_reason"], "loses data");
     assert_eq!(registry.get("/v1/package/acme/sensor")["info"]["version"], "1.0.0");
@@ -113,7 +121,9 @@ fn api_tokens_do_what_they_say_and_nothing_else() {
         });
         call(&registry, "POST", "/v1/publish", token, &request)
     };
-    for (prefix, actions) in [("lab/", vec!["read", "yank"]), ("lab/pro", vec!["publish"]), ("acme", vec!["publish"])] {
+    for (prefix, actions) in
+        [("lab/", vec!["read", "yank"]), ("lab/pro", vec!["publish"]), ("acme", vec!["publish"])]
+    {
         let (status, body) = publish(&new_token(&registry, prefix, &actions));
         assert_eq!((status, &body["error"]["code"]), (403, &json!("forbidden")), "{body}");
     }
@@ -133,7 +143,8 @@ fn api_tokens_do_what_they_say_and_nothing_else() {
         assert_eq!(call(&registry, "GET", path, &token, &Value::Null).0, 403, "{path}");
         assert_eq!(call(&registry, "GET", path, "", &Value::Null).0, 401, "{path}");
     }
-    let listed = call(&registry, "GET", "/v1/admin/tokens", &registry.admin_token(), &Value::Null).1;
+    let listed =
+        call(&registry, "GET", "/v1/admin/tokens", &registry.admin_token(), &Value::Null).1;
     assert!(!listed.to_string().contains("pkh_"), "tokens are shown once");
     let id = &token_id(&token);
     let path = format!("/v1/admin/tokens/{id}");
@@ -159,7 +170,8 @@ fn a_pinned_package_takes_tokens_only_where_the_operator_allows_them() {
     let (status, body) = call(&registry, "POST", "/v1/publish", &token, &request);
     assert_eq!((status, &body["error"]["code"]), (403, &json!("forbidden")), "{body}");
     let allow = json!({ "identifier": "acme/sensor", "tokens_allowed": true });
-    let (status, body) = call(&registry, "POST", "/v1/admin/transfer", &registry.admin_token(), &allow);
+    let (status, body) =
+        call(&registry, "POST", "/v1/admin/transfer", &registry.admin_token(), &allow);
     assert_eq!((status, &body["tokens_allowed"]), (200, &json!(true)), "{body}");
     assert_eq!(call(&registry, "POST", "/v1/publish", &token, &request).0, 200);
 }
@@ -171,17 +183,23 @@ fn a_removed_version_leaves_a_tombstone_and_is_never_free_again() {
     let index = registry.get("/index/acme/sensor.json");
     let stem = format!("/blobs/sha256/{}/acme-sensor-1.0.0.zip", parcel.digest);
     assert_eq!(registry.fetch(&stem).0, 200, "{index}");
-    let quarantine = json!({ "identifier": "acme/sensor", "version": "1.0.0", "reason": "being looked at" });
+    let quarantine =
+        json!({ "identifier": "acme/sensor", "version": "1.0.0", "reason": "being looked at" });
     let admin = registry.admin_token();
     assert_eq!(call(&registry, "POST", "/v1/admin/quarantine", &admin, &quarantine).0, 200);
     assert_eq!(registry.fetch(&stem).0, 451);
     let back = json!({ "identifier": "acme/sensor", "version": "1.0.0", "undo": true });
     assert_eq!(call(&registry, "POST", "/v1/admin/quarantine", &admin, &back).0, 200);
     assert_eq!(registry.fetch(&stem).0, 200);
-    let remove = json!({ "identifier": "acme/sensor", "version": "1.0.0", "reason": "leaked keys" });
+    let remove =
+        json!({ "identifier": "acme/sensor", "version": "1.0.0", "reason": "leaked keys" });
     let (status, body) = call(&registry, "POST", "/v1/admin/remove", &admin, &remove);
     assert_eq!((status, &body["removed"]), (200, &json!("leaked keys")), "{body}");
-    assert_eq!(call(&registry, "POST", "/v1/admin/remove", &admin, &remove).0, 200, "repeating is safe");
+    assert_eq!(
+        call(&registry, "POST", "/v1/admin/remove", &admin, &remove).0,
+        200,
+        "repeating is safe"
+    );
     assert_eq!(registry.fetch(&stem).0, 410);
     let hex = parcel.digest.hex();
     let blob = registry.data().join("blobs/sha256").join(&hex[..2]).join(&hex);
@@ -199,11 +217,16 @@ fn reserved_and_look_alike_names_are_refused() {
     let registry = TestRegistry::start();
     released(&registry, "1.0.0");
     let reserve = json!({ "name": "Contoso", "reason": "belongs to Contoso Ltd" });
-    let (status, body) = call(&registry, "POST", "/v1/admin/reserve", &registry.admin_token(), &reserve);
+    let (status, body) =
+        call(&registry, "POST", "/v1/admin/reserve", &registry.admin_token(), &reserve);
     assert_eq!(status, 200, "{body}");
     let first = |owner: &str, name: &str| {
         let ci = registry.ci(&format!("{owner}/{name}")).tag("v1.0.0");
-        Raw { url: registry.url(), ci }.publish(&Parcel::new(&format!("{owner}/{name}"), "1.0.0", "x"))
+        Raw { url: registry.url(), ci }.publish(&Parcel::new(
+            &format!("{owner}/{name}"),
+            "1.0.0",
+            "x",
+        ))
     };
     let (status, body) = first("contoso", "tool");
     assert_eq!((status, &body["error"]["code"]), (403, &json!("name-reserved")), "{body}");
@@ -225,10 +248,17 @@ fn a_private_registry_answers_holders_of_a_token_only() {
     };
     let blob = format!("/blobs/sha256/{}/acme-sensor-1.0.0.zip", parcel.digest);
     let paths = [
-        "/v1/packages/all", "/v1/packages?query=s", "/v1/package/acme/sensor",
-        "/v1/package/acme/sensor/releases", "/v1/package/acme/sensor/releases/1.0.0",
-        "/index/acme/sensor.json", "/v1/events?after=0", "/p/acme/sensor",
-        "/v1/package/acme/sensor/-/policy", "/v1/closure?root=acme/sensor", &blob,
+        "/v1/packages/all",
+        "/v1/packages?query=s",
+        "/v1/package/acme/sensor",
+        "/v1/package/acme/sensor/releases",
+        "/v1/package/acme/sensor/releases/1.0.0",
+        "/index/acme/sensor.json",
+        "/v1/events?after=0",
+        "/p/acme/sensor",
+        "/v1/package/acme/sensor/-/policy",
+        "/v1/closure?root=acme/sensor",
+        &blob,
     ];
     for path in paths {
         let url = format!("{}{path}", registry.url());

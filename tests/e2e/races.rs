@@ -71,7 +71,10 @@ fn a_train_of_sixty_is_visible_all_or_not_at_all() {
         .collect();
     let raw = job(&registry, 1);
     let visible = || {
-        train.iter().filter(|p| registry.fetch(&format!("/index/{}.json", p.identifier)).0 == 200).count()
+        train
+            .iter()
+            .filter(|p| registry.fetch(&format!("/index/{}.json", p.identifier)).0 == 200)
+            .count()
     };
     for (done, parcel) in train.iter().enumerate() {
         assert_eq!(visible_sample(&registry, &train, done), 0, "before member {done}");

@@ -120,7 +120,11 @@ impl Ato {
     /// The upload form, the odd last part included.
     pub fn upload(&self, info: &Value, filename: &str, zip: &[u8]) {
         let (status, body) = self.try_upload(info, filename, zip);
-        assert!((200..300).contains(&status), "upload: {status} {}", String::from_utf8_lossy(&body));
+        assert!(
+            (200..300).contains(&status),
+            "upload: {status} {}",
+            String::from_utf8_lossy(&body)
+        );
     }
 
     /// The same, answering what the store says.

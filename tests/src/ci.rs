@@ -71,7 +71,11 @@ impl Ci {
 
     /// `ACTIONS_ID_TOKEN_REQUEST_URL` of this job.
     pub fn token_url(&self) -> String {
-        let mut url = format!("{}/token?api-version=2.0&repository={}", self.issuer.url(), escape(&self.repository));
+        let mut url = format!(
+            "{}/token?api-version=2.0&repository={}",
+            self.issuer.url(),
+            escape(&self.repository)
+        );
         for (name, value) in &self.claims {
             url.push_str(&format!("&{name}={}", escape(value)));
         }

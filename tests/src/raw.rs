@@ -33,18 +33,33 @@ impl Parcel {
         let manifest = format!(
             "package:\n  identifier: {identifier}\n  version: {version}\n  summary: A parcel for tests\n  license: MIT\n  repository: https://github.com/{identifier}\n"
         );
-        let files = [("packhouse.yaml", manifest.as_str()), ("README.md", "# A parcel\n"), ("content.txt", content)];
+        let files = [
+            ("packhouse.yaml", manifest.as_str()),
+            ("README.md", "# A parcel\n"),
+            ("content.txt", content),
+        ];
         Self::of(identifier, version, "packhouse", &files)
     }
 
     /// A package of these files.
-    pub fn of(identifier: &str, version: &str, format: &'static str, files: &[(&str, &str)]) -> Self {
+    pub fn of(
+        identifier: &str,
+        version: &str,
+        format: &'static str,
+        files: &[(&str, &str)],
+    ) -> Self {
         let mut tree = Tree::default();
         for (path, text) in files {
             tree.insert(path.parse().expect("a path"), text.as_bytes(), false);
         }
         let Archive { bytes, digest, .. } = archive::pack(&tree).expect("it packs");
-        Self { identifier: identifier.to_owned(), version: version.to_owned(), format, zip: bytes, digest }
+        Self {
+            identifier: identifier.to_owned(),
+            version: version.to_owned(),
+            format,
+            zip: bytes,
+            digest,
+        }
     }
 
     /// As a member of a train.
@@ -155,5 +170,11 @@ pub fn parcel_of(folder: &Path, identifier: &str, version: &str, format: &'stati
         tree.insert(path.parse().expect("a path"), bytes, false);
     }
     let Archive { bytes, digest, .. } = archive::pack(&tree).expect("it packs");
-    Parcel { identifier: identifier.to_owned(), version: version.to_owned(), format, zip: bytes, digest }
+    Parcel {
+        identifier: identifier.to_owned(),
+        version: version.to_owned(),
+        format,
+        zip: bytes,
+        digest,
+    }
 }

@@ -130,9 +130,9 @@ impl TestRegistry {
 
     /// All that it logged so far.
     pub fn log(&self) -> String {
-        self.process.as_ref().map_or_else(String::new, |process| {
-            process.log.lock().expect("the log").clone()
-        })
+        self.process
+            .as_ref()
+            .map_or_else(String::new, |process| process.log.lock().expect("the log").clone())
     }
 
     /// Waits until the log has `text`; `false` after ten seconds.

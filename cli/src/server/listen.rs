@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use packhouse_registry::router::Registry;
 use packhouse_registry::spacing::ClientAddr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -20,12 +20,13 @@ const HEAD: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` says true, then lets running requests end.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(listener: TcpListener, router: Registry, stop: watch::Receiver<bool>) {
+    let mut stopping = std::pin::pin!(stopped(stop.clone()));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopping.as_mut() => break,
         };
         let (stream, address, place) = match accepted {
             Ok(accepted) => accepted,
@@ -46,6 +47,11 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
     let _ = tokio::time::timeout(GRACE, places.acquire_many(all)).await;
 }
 
+/// Waits until the server is to stop.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 type Place = tokio::sync::OwnedSemaphorePermit;
 
 async fn accept(
@@ -60,8 +66,8 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     address: SocketAddr,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
+    router: Registry,
+    stop: watch::Receiver<bool>,
 ) {
     // Answers are written whole: waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
@@ -74,7 +80,7 @@ async fn connection(
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
-        _ = stop.wait_for(|stop| *stop) => None,
+        () = stopped(stop) => None,
     };
     if ended.is_none() {
         connection.as_mut().graceful_shutdown();

@@ -13,11 +13,12 @@ use packhouse_embedded::{DataDir, EmbeddedLedger, FileBlobs, Mode};
 use packhouse_registry::app::{App, PublicUrl, Service, Settings};
 use packhouse_registry::auth::{ApiToken, token_record};
 use packhouse_registry::dev_issuer::DevIssuer;
-use packhouse_registry::{downloads, log};
 use packhouse_registry::oidc::{Issuer, Verifier};
 use packhouse_registry::ports::{Action, Clock as _, Ledger as _, SystemClock};
 use packhouse_registry::read::Reads;
+use packhouse_registry::router::{Registry, router};
 use packhouse_registry::uploads::{self, UploadTimes};
+use packhouse_registry::{downloads, log};
 use tokio::sync::watch;
 
 /// How often expired intents and what they staged are swept.
@@ -29,41 +30,41 @@ const FIRST_TOKEN_DAYS: u32 = 366;
 
 /// How a registry is served.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where everything is kept.
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Where clients reach it, when that is not the listening address.
-    pub public_url: Option<String>,
+    pub(crate) public_url: Option<String>,
     /// Issuers beside GitHub's.
-    pub issuers: Vec<String>,
+    pub(crate) issuers: Vec<String>,
     /// Whether reads need a token.
-    pub private: bool,
+    pub(crate) private: bool,
     /// Whether to issue tokens itself, for trying out.
-    pub dev_issuer: bool,
+    pub(crate) dev_issuer: bool,
     /// Whether to take writes without a token, for trying out.
-    pub open: bool,
+    pub(crate) open: bool,
     /// What `ato` shows at every command.
-    pub motd: Option<String>,
+    pub(crate) motd: Option<String>,
     /// The limits in force.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// A registry that is ready to serve.
-pub struct Server {
+pub(crate) struct Server {
     listener: std::net::TcpListener,
     app: App,
-    router: axum::Router,
+    router: Registry,
     /// Where clients reach it.
-    pub url: String,
+    pub(crate) url: String,
     /// The operator's first token, when this is the first start on the data folder.
-    pub first_token: Option<PathBuf>,
+    pub(crate) first_token: Option<PathBuf>,
 }
 
 impl Server {
     /// Binds the socket and opens the store. Everything that can be wrong is found here.
-    pub async fn prepare(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn prepare(config: &Config) -> anyhow::Result<Self> {
         check(config)?;
         let listener = std::net::TcpListener::bind(config.listen)
             .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -103,22 +104,18 @@ impl Server {
         let uploads = uploads::router(blobs.clone(), signer, clock.clone(), UploadTimes::default());
         let reads = Reads::default();
         let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, reads });
-        let mut router = packhouse_registry::router::router(app.clone()).merge(uploads);
-        if let Some(routes) = dev_routes {
-            router = router.merge(routes);
-        }
+        let beside = uploads.merge(dev_routes.unwrap_or_default());
+        let router = router(app.clone(), beside);
         Ok(Self { listener, app, router, url, first_token })
     }
 
     /// Serves until `stop` says true.
-    pub async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener =
             tokio::net::TcpListener::from_std(self.listener).context("cannot use the socket")?;
-        let stopped = |mut stop: watch::Receiver<bool>| async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
         let sweeping = tokio::spawn(sweep(self.app.clone(), stop.clone()));
-        let counting = tokio::spawn(downloads::run(self.app.clone(), stopped(stop.clone())));
+        let counting =
+            tokio::spawn(downloads::run(self.app.clone(), listen::stopped(stop.clone())));
         listen::serve(listener, self.router, stop).await;
         let _ = tokio::join!(sweeping, counting);
         Ok(())
@@ -154,7 +151,8 @@ fn check(config: &Config) -> anyhow::Result<()> {
 fn is_loopback_url(url: &str) -> bool {
     let host = PublicUrl::parse(url).map(|url| url.host().to_owned()).unwrap_or_default();
     let name = host.trim_start_matches('[').split(']').next().unwrap_or_default();
-    let name = if host.starts_with('[') { name } else { name.split(':').next().unwrap_or_default() };
+    let name =
+        if host.starts_with('[') { name } else { name.split(':').next().unwrap_or_default() };
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -191,12 +189,13 @@ fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
 }
 
 /// Sweeps once a minute.
-async fn sweep(app: App, mut stop: watch::Receiver<bool>) {
+async fn sweep(app: App, stop: watch::Receiver<bool>) {
+    let mut stopped = std::pin::pin!(listen::stopped(stop));
     let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped.as_mut() => return,
             _ = tick.tick() => {
                 if let Err(error) = swept(&app).await {
                     log::error(&format!("the sweep failed and is tried again: {error}"));

@@ -21,6 +21,7 @@ pub mod ports;
 pub mod publish;
 pub mod read;
 pub mod request_id;
+pub mod router;
 pub mod spacing;
 pub mod uploads;
 pub mod urls;

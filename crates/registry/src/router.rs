@@ -2,24 +2,43 @@
 //!
 //! Identifiers have two or three parts, so what concerns a package stands twice.
 
+use std::convert::Infallible;
+
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use axum::routing::{delete, get, post};
+use http::Request;
+use tower::util::BoxCloneSyncService;
 
 use crate::app::App;
+use crate::cache::Front;
 use crate::{admin, guard, manage, publish, read};
 
-/// The whole service.
-pub fn router(app: App) -> Router {
+/// The whole service: answers every request, never fails.
+pub type Registry = BoxCloneSyncService<Request<Body>, Response, Infallible>;
+
+/// The whole service. `beside` are routes of the store or the host, for example uploads.
+///
+/// Cached answers come before everything else on a public registry; on one that asks for tokens or
+/// fences itself off, that check comes first.
+pub fn router(app: App, beside: Router) -> Registry {
     let routes = Router::new()
         .merge(read::routes())
         .merge(publishing())
         .merge(managing())
         .merge(administering())
         .fallback(guard::no_route)
-        .method_not_allowed_fallback(guard::no_method);
-    routes
-        .layer(axum::middleware::from_fn_with_state(app.clone(), guard::guard))
-        .with_state(app)
+        .method_not_allowed_fallback(guard::no_method)
+        .with_state(app.clone())
+        .merge(beside);
+    let guard = axum::middleware::from_fn_with_state(app.clone(), guard::guard);
+    if app.settings.private || app.settings.loopback_only {
+        let cached = Router::new().fallback_service(Front::new(routes, app));
+        BoxCloneSyncService::new(cached.layer(guard))
+    } else {
+        BoxCloneSyncService::new(Front::new(routes.layer(guard), app))
+    }
 }
 
 fn publishing() -> Router<App> {

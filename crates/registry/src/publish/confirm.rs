@@ -12,7 +12,7 @@ use packhouse_core::digest::Digest;
 use packhouse_core::release::{Attachment, Marks, Release, SCHEMA};
 
 use super::contents::{self, Checked};
-use super::identity::{admit, audiences, lasting_identity, page_url, receipt, same_job, taken};
+use super::identity::{admit, audiences, lasting_identity, receipt, same_job, taken};
 use super::request::replayed;
 use super::subject::train_id;
 use super::{dependencies, status};
@@ -21,6 +21,7 @@ use crate::auth::{Caller, caller};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
 use crate::ports::{Committed, Intent, Member, Part, Prepared, Staged, Train};
+use crate::urls;
 
 /// How long a confirm waits for another train to let go of the version; clients wait ten seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -65,7 +66,7 @@ fn settled(service: &Service, intent: &Intent, release: &Release) -> ApiResult<C
 fn answer(service: &Service, release: &Release) -> ConfirmAnswer {
     ConfirmAnswer {
         status: "ok".to_owned(),
-        url: page_url(service, &release.identifier),
+        url: urls::page(&service.settings.public_url, &release.identifier),
         receipt: Some(receipt(service, release)),
         waiting_for: Vec::new(),
     }
@@ -271,7 +272,7 @@ async fn seal(
             }),
         Committed::Waiting(members) => Ok(ConfirmAnswer {
             status: "ok".to_owned(),
-            url: page_url(app, &intent.identifier),
+            url: urls::page(&app.settings.public_url, &intent.identifier),
             receipt: None,
             waiting_for: status::names(&members),
         }),

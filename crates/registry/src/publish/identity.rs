@@ -12,6 +12,7 @@ use crate::app::Service;
 use crate::auth::{self, Caller};
 use crate::error::{ApiError, ApiResult};
 use crate::ports::Action;
+use crate::urls;
 
 /// The audiences that a token for this publish may be made for: the one bound to the bytes, and for
 /// `ato`, which sends no digest, the registry's host.
@@ -177,21 +178,10 @@ pub fn receipt(service: &Service, release: &Release) -> Receipt {
         bytes: release.bytes,
         publisher: release.publisher.clone(),
         released_at: release.released_at.to_string(),
-        url: page_url(service, &release.identifier),
-        download_url: url.join(&download_path(release)),
+        url: urls::page(url, &release.identifier),
+        download_url: urls::archive(url, release),
         warnings: release.warnings.clone(),
     }
-}
-
-/// The package's page.
-pub(super) fn page_url(service: &Service, identifier: &Identifier) -> String {
-    service.settings.public_url.join(&format!("/p/{identifier}"))
-}
-
-/// The permanent path of a release's archive.
-pub fn download_path(release: &Release) -> String {
-    let stem = release.identifier.file_stem();
-    format!("/blobs/sha256/{}/{stem}-{}.zip", release.digest, release.version.key())
 }
 
 /// 409: the version stands with other content, or was removed.
