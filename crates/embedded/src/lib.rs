@@ -13,3 +13,40 @@ mod rows;
 pub use blobs::FileBlobs;
 pub use folder::{DataDir, FolderError, Mode};
 pub use ledger::EmbeddedLedger;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use packhouse_registry::app::PublicUrl;
+    use packhouse_registry::ports::Ledger;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn folder() -> (DataDir, TempDir) {
+        let temporary = tempfile::tempdir().unwrap();
+        (DataDir::open(temporary.path().join("data"), Mode::Checked).unwrap(), temporary)
+    }
+
+    mod ledger {
+        use super::*;
+
+        async fn make() -> (Arc<dyn Ledger>, TempDir) {
+            let (folder, temporary) = folder();
+            (Arc::new(EmbeddedLedger::open(&folder).unwrap()), temporary)
+        }
+        packhouse_registry::ledger_conformance!(make);
+    }
+
+    mod blobs {
+        use super::*;
+
+        async fn make() -> (Arc<FileBlobs>, TempDir) {
+            let (folder, temporary) = folder();
+            let url = PublicUrl::parse("http://127.0.0.1:1").unwrap();
+            (Arc::new(FileBlobs::open(&folder, &url).unwrap()), temporary)
+        }
+        packhouse_registry::blobs_conformance!(make);
+    }
+}

@@ -6,10 +6,14 @@ pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod cache;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod dev_issuer;
 pub mod downloads;
 pub mod error;
 pub mod extract;
+#[cfg(any(test, feature = "conformance"))]
+pub mod faulty;
 pub mod guard;
 pub mod ledger;
 pub mod log;

@@ -49,10 +49,13 @@ pub fn prepare(
     {
         return Ok(Prepared::Replayed);
     }
+    // A row that its pins keep from ever being sealed reserves nothing: else whoever is refused
+    // could lock the rightful publisher out until the row expires.
     if let Some(held) = rows.hidden(identifier, key)?
         && held.train != train.id
         && let Some(until) = rows.train_expiry(&held.train)?
         && until > now
+        && check(rows, &held.release)?.is_none()
     {
         return Ok(Prepared::Reserved { until });
     }
