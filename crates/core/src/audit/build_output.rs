@@ -15,8 +15,8 @@ const ANYWHERE: [&str; 12] = [
     "node_modules", "__pycache__", ".ato", ".venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache",
     ".ruff_cache", ".gradle", ".eggs", "htmlcov",
 ];
-/// Compiled files.
-const EXTENSIONS: [&str; 5] = [".pyc", ".pyo", ".o", ".obj", ".egg"];
+/// Compiled files. `.obj` is none: it is a 3D model as often.
+const EXTENSIONS: [&str; 4] = [".pyc", ".pyo", ".o", ".egg"];
 
 impl Rule for BuildOutput {
     fn id(&self) -> &'static str {

@@ -20,7 +20,7 @@ impl Rule for Complete {
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         let m = facts.manifest;
-        let wrong = |kind| m.problems.iter().any(|problem| about(&problem.field) == kind);
+        let wrong = |kind| m.problems.iter().any(|problem| about(m, problem) == kind);
         let names = fields(m.format);
         // `ato` itself refuses to publish without a repository.
         let repository = if m.format == "ato" { Severity::Error } else { Severity::Warning };
@@ -50,7 +50,7 @@ impl Rule for Complete {
 /// What a format calls name, version, repository, licence and summary.
 fn fields(format: &str) -> [&'static str; 5] {
     match format {
-        "python" => [
+        "pyproject" => [
             "`project.name`",
             "`project.version`",
             "`project.urls.Repository`",

@@ -1,7 +1,7 @@
 //! `manifest-field`: a field of the manifest is there and wrong. Names and versions have rules of
 //! their own; a manifest that cannot be read at all is reported by [`super::broken`].
 
-use super::{About, Draft, Facts, Rule, Severity, about, draft_problems};
+use super::{About, Draft, Facts, Rule, Severity, problems};
 
 pub(super) struct ManifestField;
 
@@ -19,8 +19,6 @@ impl Rule for ManifestField {
         true
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
-        let m = facts.manifest;
-        let other = m.problems.iter().filter(|p| p.file.is_some() || about(&p.field) == About::Other);
-        draft_problems(self, m, other, found);
+        problems(self, facts.manifest, About::Other, found);
     }
 }

@@ -139,10 +139,18 @@ enum About {
     Other,
 }
 
-fn about(field: &str) -> About {
-    match field {
-        "package.identifier" | "project.name" | "ref" | "name" | "identifier" => About::Name,
-        "package.version" | "project.version" | "version" => About::Version,
+fn about(manifest: &Manifest, problem: &Problem) -> About {
+    // A file beside the manifest has names of its own.
+    if problem.file.is_some() {
+        return About::Other;
+    }
+    match (manifest.format, problem.field.as_str()) {
+        ("attune", "ref") | ("pyproject", "project.name") | (_, "package.identifier") => {
+            About::Name
+        }
+        ("attune", "version") | ("pyproject", "project.version") | (_, "package.version") => {
+            About::Version
+        }
         _ => About::Other,
     }
 }
@@ -159,7 +167,7 @@ fn about_field(field: Option<&str>, message: &str) -> String {
 
 /// The problems of `manifest` with fields of one kind, as findings of `rule`.
 fn problems(rule: &impl Rule, manifest: &Manifest, kind: About, found: &mut Vec<Draft>) {
-    let of_kind = |problem: &&Problem| problem.file.is_none() && about(&problem.field) == kind;
+    let of_kind = |problem: &&Problem| about(manifest, problem) == kind;
     draft_problems(rule, manifest, manifest.problems.iter().filter(of_kind), found);
 }
 

@@ -38,7 +38,6 @@ impl Rule for Secrets {
 
 impl Secrets {
     fn report(&self, path: &str, bytes: &[u8], hit: &Hit) -> Draft {
-        let line = line_at(bytes, hit.range.start);
         let shown = hit.shown(bytes);
         // The masked text is part of every report, so it is the most that a fingerprint may hold.
         let draft = self
@@ -46,20 +45,38 @@ impl Secrets {
             .file(path)
             .at(place_of(bytes, hit.range.start))
             .about(format!("{} {shown}", hit.kind));
-        if memchr::memmem::find(line, b"packhouse: allow(secrets)").is_some() {
-            return draft.severity(Severity::Note).help("allowed by a mark on its line");
+        if allowed(bytes, hit.range.start) {
+            return draft.severity(Severity::Note).help("allowed by a mark beside it");
         }
         let help = "revoke it where it was made, remove it here, and read it from the environment";
-        if path.split('/').any(|part| TESTS.contains(&part)) {
-            return draft.severity(Severity::Warning).help(format!("{help}; fine if it was made for tests only"));
+        if is_for_tests(path) {
+            let help = format!("{help}; fine if it was made for tests only");
+            return draft.severity(Severity::Warning).help(help);
         }
         draft.help(help)
     }
 }
 
-/// Folders in which keys are often made for a test: reported, but they do not stop a publish.
-const TESTS: [&str; 9] =
-    ["test", "tests", "testdata", "test-data", "fixtures", "spec", "examples", "__tests__", "testing"];
+/// Whether the line of `offset`, or the one above it, says that the secret may stay. The one above is
+/// for PEM, whose own lines take no comment.
+fn allowed(bytes: &[u8], offset: usize) -> bool {
+    let line = line_at(bytes, offset);
+    let start = memchr::memrchr(b'\n', &bytes[..offset]).unwrap_or(0);
+    [line, line_at(bytes, start)]
+        .iter()
+        .any(|line| memchr::memmem::find(line, b"packhouse: allow(secrets)").is_some())
+}
+
+/// Whether a file is one for which keys are often made on purpose: such a key is reported, but does
+/// not stop a publish. `tests/key.pem`, `x509_test.cc` and `test-data/a` are, `latest/a` is not.
+fn is_for_tests(path: &str) -> bool {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric());
+    const WORDS: [&str; 11] = [
+        "test", "tests", "testing", "testdata", "fixture", "fixtures", "spec", "example", "examples", "bench",
+        "benches",
+    ];
+    words.into_iter().any(|word| WORDS.contains(&word))
+}
 
 /// A kind of secret: the text it begins with, and what must follow.
 struct Kind {

@@ -216,7 +216,7 @@ fn read_manifest(text: &str) -> Manifest {
     let format = text.lines().find_map(|line| line.strip_prefix("format: ")).unwrap();
     let (format, file, order) = match format {
         "ato" => ("ato", "ato.yaml", Order::SemVer),
-        "python" => ("python", "pyproject.toml", Order::Pep440),
+        "pyproject" => ("pyproject", "pyproject.toml", Order::Pep440),
         "packhouse" => ("packhouse", "packhouse.yaml", Order::SemVer),
         other => panic!("unknown format `{other}`"),
     };
@@ -270,7 +270,7 @@ fn read_dependency(format: &str, text: &str, at: Place) -> Dependency {
     };
     let (first, second) = text.split_once(' ').map_or((text, None), |(a, b)| (a, Some(b)));
     let owned = || second.unwrap().to_owned();
-    let grammar = if format == "python" { Grammar::Pep508 } else { Grammar::Cargo };
+    let grammar = if format == "pyproject" { Grammar::Pep508 } else { Grammar::Cargo };
     let (target, requirement) = match first {
         "git" => {
             (Target::Git { url: owned(), reference: None, path: None, identifier: None }, None)
