@@ -20,6 +20,7 @@ pub mod log;
 pub mod manage;
 pub mod memory;
 pub mod oidc;
+pub mod openapi;
 pub mod pages;
 pub mod ports;
 pub mod publish;

@@ -103,6 +103,7 @@ pub fn routes() -> Router<App> {
         .route("/", get(pages::landing))
         .route("/v0/motd", get(service::motd))
         .route("/healthz", get(service::health))
+        .route("/openapi.json", get(crate::openapi::document))
         .layer(axum::middleware::from_fn(cross_origin))
 }
 

@@ -135,13 +135,14 @@ fn streamed(app: &App, snapshot: Arc<Snapshot>, gzip: bool) -> Response {
 /// Portions of an answer, compressed or as they are.
 enum Writer {
     Plain,
-    Gzip(flate2::write::GzEncoder<Vec<u8>>),
+    Gzip(Box<flate2::write::GzEncoder<Vec<u8>>>),
 }
 
 impl Writer {
     fn new(gzip: bool) -> Self {
         if gzip {
-            Self::Gzip(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()))
+            let level = flate2::Compression::fast();
+            Self::Gzip(Box::new(flate2::write::GzEncoder::new(Vec::new(), level)))
         } else {
             Self::Plain
         }
