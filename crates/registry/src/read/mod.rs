@@ -13,6 +13,8 @@ pub(crate) mod package;
 mod range;
 pub(crate) mod search;
 pub(crate) mod service;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use axum::Router;
