@@ -52,7 +52,7 @@ pub enum Name {
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
 )]
 pub struct NativeName {
-    /// `python`, `attune`, ...: the format's id.
+    /// The community in which the name is global: `python`, `attune`, ...
     pub ecosystem: String,
     /// The name in the ecosystem's canonical form (Python: PEP 503 normalised).
     pub name: String,

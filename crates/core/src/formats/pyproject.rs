@@ -1,4 +1,4 @@
-//! `python`: Python projects, `[project]` of `pyproject.toml` (PEP 621 and its successors 639, 735,
+//! `pyproject`: Python projects, `[project]` of `pyproject.toml` (PEP 621 and its successors 639, 735,
 //! 753). The name is Python's own, in the form of PEP 503.
 
 use serde_json::json;
