@@ -44,3 +44,31 @@ fn compare(archive: &[u8], entries: &[Entry]) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::{corpus::harmless, scan};
+    use crate::limits::Limits;
+
+    #[test]
+    fn another_opinion_on_any_field_is_a_refusal() {
+        let archive = harmless();
+        let entries = scan(&archive, &Limits::default()).unwrap();
+        assert_eq!(ask(&archive, &entries), Ok(()));
+        let changes: [fn(&mut Vec<Entry>); 6] = [
+            |entries| entries[1].path = "src/sensor".parse().unwrap(),
+            |entries| entries[1].method = BZIP2,
+            |entries| entries[1].packed_bytes += 1,
+            |entries| entries[1].bytes -= 1,
+            |entries| entries[1].crc32 ^= 1,
+            |entries| entries.truncate(2),
+        ];
+        for change in changes {
+            let mut other = entries.clone();
+            change(&mut other);
+            let error = ask(&archive, &other).unwrap_err();
+            assert!(matches!(error, ArchiveError::Opinion { .. }), "{error}");
+        }
+    }
+}

@@ -152,3 +152,77 @@ fn windows(entries: &[Entry]) -> Vec<Range<usize>> {
     }
     windows
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::archive::corpus::harmless;
+
+    fn entries(sizes: &[u64]) -> Vec<Entry> {
+        let entry = scan(&harmless(), &Limits::default()).unwrap().remove(0);
+        sizes.iter().map(|&bytes| Entry { bytes, ..entry.clone() }).collect()
+    }
+
+    #[test]
+    fn a_window_holds_32_mib_or_one_file() {
+        const MIB: u64 = 1 << 20;
+        assert!(windows(&[]).is_empty());
+        assert_eq!(windows(&entries(&[0, 5, 32 * MIB - 5, 1])), [0..3, 3..4]);
+        assert_eq!(windows(&entries(&[1, 32 * MIB, 1])), [0..1, 1..2, 2..3]);
+        assert_eq!(windows(&entries(&[100 * MIB, 100 * MIB])), [0..1, 1..2]);
+        assert_eq!(windows(&entries(&[20 * MIB, 12 * MIB, 1])), [0..2, 2..3]);
+    }
+
+    #[test]
+    fn reading_in_order_in_parallel_and_one_by_one_is_the_same() {
+        let (archive, limits) = (harmless(), Limits::default());
+        let (mut ordered, seen) = (Vec::new(), Mutex::new(Vec::new()));
+        let contents = read(&archive, &limits, |entry, bytes| {
+            assert_eq!(read_entry(&archive, entry, &limits).as_deref(), Ok(bytes));
+            ordered.push((entry.path.clone(), bytes.to_vec()));
+        })
+        .unwrap();
+        let parallel = read_parallel(&archive, &limits, |entry, bytes| {
+            seen.lock().unwrap().push((entry.path.clone(), bytes.to_vec()));
+            Ok::<_, ArchiveError>(())
+        });
+        assert_eq!(parallel.unwrap().tree_digest, contents.tree_digest);
+        let digests: Vec<_> = ordered.iter().map(|(_, bytes)| Digest::of(bytes)).collect();
+        assert_eq!(contents.digests, digests);
+        let mut seen = seen.into_inner().unwrap();
+        seen.sort();
+        ordered.sort();
+        assert_eq!(seen, ordered);
+    }
+
+    #[test]
+    fn an_error_of_the_visitor_ends_the_reading() {
+        #[derive(Debug)]
+        struct Full(String);
+        impl From<ArchiveError> for Full {
+            fn from(error: ArchiveError) -> Self {
+                Self(error.to_string())
+            }
+        }
+        let visit = |entry: &Entry, _: &[u8]| Err(Full(entry.path.to_string()));
+        let error = read_parallel(&harmless(), &Limits::default(), visit).unwrap_err();
+        assert_eq!(error.0, "packhouse.yaml");
+    }
+
+    #[test]
+    fn an_entry_of_another_archive_is_an_error() {
+        let archive = harmless();
+        let limits = Limits { file_bytes: 1000, ..Limits::default() };
+        let entry = scan(&archive, &limits).unwrap().remove(1);
+        let error = read_entry(&archive[..90], &entry, &limits).unwrap_err();
+        assert!(matches!(error, ArchiveError::Truncated { .. }), "{error}");
+        let far = Entry { data_offset: u64::MAX, ..entry.clone() };
+        let error = read_entry(&archive, &far, &limits).unwrap_err();
+        assert!(matches!(error, ArchiveError::Truncated { .. }), "{error}");
+        let huge = Entry { bytes: u64::MAX, ..entry };
+        let error = read_entry(&archive, &huge, &limits).unwrap_err();
+        assert!(matches!(error, ArchiveError::FileTooLarge { .. }), "{error}");
+    }
+}
