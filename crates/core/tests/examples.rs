@@ -1,4 +1,5 @@
 //! The example packages are what they say: readable without a single complaint, and complete.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
 
