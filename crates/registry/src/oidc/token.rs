@@ -217,3 +217,66 @@ fn kind(value: Option<&Value>) -> &'static str {
 fn invalid(why: impl Into<String>) -> TokenError {
     TokenError::Invalid(why.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn token(header: &str, payload: &str) -> String {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.{}", part(header), part(payload), part("signature"))
+    }
+
+    #[test]
+    fn a_number_in_claims_keeps_its_size() {
+        let header = r#"{"alg":"RS256","kid":"k"}"#;
+        let read = |payload: &str| {
+            let token = token(header, payload);
+            Token::read(&token).and_then(|token| token.check_times(1_000))
+        };
+        assert_eq!(read(r#"{"exp":1300,"iat":1000,"nbf":400}"#), Ok(()));
+        for payload in [
+            r#"{"exp":1300.0,"iat":1000}"#,
+            r#"{"exp":13e2,"iat":1000}"#,
+            r#"{"exp":1300,"iat":99999999999999999999}"#,
+            r#"{"exp":-9223372036854775808,"iat":9223372036854775807}"#,
+            r#"{"exp":9223372036854775807,"iat":-9223372036854775808}"#,
+            r#"{"exp":1300,"iat":1000,"nbf":9223372036854775807}"#,
+        ] {
+            assert!(read(payload).is_err(), "{payload}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(text in "\\PC{0,200}") {
+            let _ = Token::read(&text);
+        }
+
+        #[test]
+        fn no_header_makes_reading_panic(header in "[\\[{\"a-z:,0-9\\]} ]{0,60}", payload in "\\PC{0,60}") {
+            let _ = Token::read(&token(&header, &payload));
+        }
+
+        #[test]
+        fn only_plain_rs256_is_read(
+            alg in proptest::sample::select(&["RS256", "rs256", "RS384", "none", ""][..]),
+            field in "[a-z0-9]{1,6}",
+            exp in any::<i64>(),
+            iat in any::<i64>(),
+            now in any::<i64>(),
+        ) {
+            let header = serde_json::json!({ "alg": alg, "kid": "k", field.clone(): 1 }).to_string();
+            let token = token(&header, &format!("{{\"exp\":{exp},\"iat\":{iat}}}"));
+            let read = Token::read(&token);
+            let named = field == "alg" || field == "kid";
+            let right = alg == "RS256" && !REFUSED_FIELDS.contains(&field.as_str()) && !named;
+            prop_assert_eq!(read.is_ok(), right);
+            if let Ok(token) = read && token.check_times(now).is_ok() {
+                let (exp, iat, now) = (i128::from(exp), i128::from(iat), i128::from(now));
+                prop_assert!(now < exp + 60 && iat <= now + 60 && exp - iat <= 900 && exp > iat);
+            }
+        }
+    }
+}
