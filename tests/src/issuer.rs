@@ -285,11 +285,12 @@ impl Shared {
 }
 
 fn send(mut stream: TcpStream, status: &str, headers: &str, body: &str) -> std::io::Result<()> {
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{headers}connection: close\r\n\r\n{body}",
-        body.len()
-    )
+    // One write: a header that is sent in pieces waits for acknowledgements.
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}connection: close\r\n\r\n{body}"
+    );
+    stream.write_all(answer.as_bytes())
 }
 
 /// A token of three parts with any bytes in them, for forging.
