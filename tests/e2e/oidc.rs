@@ -22,16 +22,23 @@ fn verifier(issuers: &[&TestIssuer]) -> Verifier {
 }
 
 fn claims(issuer: &TestIssuer) -> ClaimSet {
-    issuer.push("acme/sensor", "refs/tags/v1.2.3").audience(AUDIENCE)
+    issuer.push("acme/sensor", "refs/tags/v1.2.3").audience(AUDIENCE).issued_at(start())
+}
+
+/// The time at which all tests begin, in seconds since 1970. It stands still, so that edges of a
+/// second are where they are on a slow machine too.
+fn start() -> i64 {
+    static START: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *START.get_or_init(|| Timestamp::now().as_second())
 }
 
 async fn verify(verifier: &Verifier, token: &str) -> Result<Claims, TokenError> {
     verify_at(verifier, token, 0).await
 }
 
-/// Verifies `seconds` from now.
+/// Verifies `seconds` after the start.
 async fn verify_at(verifier: &Verifier, token: &str, seconds: i64) -> Result<Claims, TokenError> {
-    let now = Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap();
+    let now = Timestamp::from_second(start() + seconds).unwrap();
     verifier.verify(token, &[AUDIENCE.to_owned()], now).await
 }
 
@@ -353,7 +360,7 @@ async fn a_key_that_is_withdrawn_is_refused_within_the_hour() {
     let issuer = TestIssuer::start();
     let verifier = verifier(&[&issuer]);
     verify(&verifier, &issuer.mint(&claims(&issuer))).await.unwrap();
-    let now = Timestamp::now().as_second();
+    let now = start();
     let stolen = |seconds: i64| issuer.mint(&claims(&issuer).issued_at(now + seconds));
     let (early, late) = (stolen(3_500), stolen(3_700));
     issuer.rotate(false);
@@ -367,7 +374,7 @@ async fn stale_keys_carry_a_registry_over_an_outage() {
     let issuer = TestIssuer::start();
     let verifier = verifier(&[&issuer]);
     let at = |seconds: i64| {
-        let now = Timestamp::now().as_second() + seconds;
+        let now = start() + seconds;
         issuer.mint(&claims(&issuer).issued_at(now))
     };
     verify(&verifier, &at(0)).await.unwrap();
@@ -406,7 +413,7 @@ async fn stale_keys_carry_a_registry_over_an_outage() {
 async fn a_stalling_issuer_holds_up_nobody_who_has_a_key() {
     let issuer = TestIssuer::start();
     let verifier = Arc::new(verifier(&[&issuer]));
-    let at = Timestamp::now().as_second() + 7_200;
+    let at = start() + 7_200;
     let token = issuer.mint(&claims(&issuer).issued_at(at));
     verify(&verifier, &issuer.mint(&claims(&issuer))).await.unwrap();
     issuer.behave(Behaviour::Stall(Duration::from_secs(60)));
@@ -528,4 +535,58 @@ async fn https_issuers_are_asked_over_tls() {
     assert_eq!(error.code(), ErrorCode::IssuerUnavailable, "{error}");
     assert!(!error.to_string().contains("broke off"), "TLS can be set up: {error}");
     assert_eq!(server.join().unwrap(), [0x16, 3, 1], "a TLS ClientHello");
+}
+
+/// Some bytes of a right text give way to others.
+fn spliced(text: &str, splices: &[(u16, u8, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for (at, drop, put) in splices {
+        let start = usize::from(*at) % (bytes.len() + 1);
+        let end = (start + usize::from(*drop % 16)).min(bytes.len());
+        bytes.splice(start..end, put.iter().copied());
+    }
+    bytes
+}
+
+/// Whatever an issuer signs, the check does not panic, and what passes says what it promises.
+#[test]
+fn a_broken_issuer_cannot_break_the_check() {
+    use proptest::prelude::*;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let issuer = TestIssuer::start();
+    let verifier = verifier(&[&issuer]);
+    let right = Value::Object(claims(&issuer).0).to_string();
+    let header = issuer.header().to_string();
+    let now = Timestamp::from_second(start()).unwrap();
+    let splice = || {
+        let put = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..4),
+            "[0-9\"{}\\[\\],:.e-]{0,4}".prop_map(String::into_bytes)
+        ];
+        proptest::collection::vec((any::<u16>(), any::<u8>(), put), 0..3)
+    };
+    let mut runner = proptest::test_runner::TestRunner::default();
+    runner
+        .run(&(splice(), splice()), |(in_header, in_claims)| {
+            let token =
+                issuer.mint_bytes(&spliced(&header, &in_header), &spliced(&right, &in_claims));
+            let answer = runtime.block_on(verifier.verify(&token, &[AUDIENCE.to_owned()], now));
+            if in_header.is_empty() && in_claims.is_empty() {
+                prop_assert!(answer.is_ok());
+            }
+            if let Ok(claims) = answer {
+                let now = now.as_second();
+                prop_assert_eq!(
+                    (claims.iss.as_str(), claims.aud.as_str()),
+                    (issuer.url(), AUDIENCE)
+                );
+                prop_assert!(
+                    now < claims.exp + LEEWAY_SECONDS && claims.iat <= now + LEEWAY_SECONDS
+                );
+                prop_assert!((1..=TOKEN_LIFE_SECONDS).contains(&(claims.exp - claims.iat)));
+                prop_assert!(!claims.repository_id.is_empty() && !claims.jti.is_empty());
+            }
+            Ok(())
+        })
+        .unwrap();
 }
