@@ -1,7 +1,7 @@
 //! Who may publish, asked of a real server: each refusal names the claim and the code.
 
 use packhouse_tests::raw::{Parcel, Raw};
-use packhouse_tests::{Ci, TestRegistry, http};
+use packhouse_tests::{Ci, Options, TestRegistry, http};
 use serde_json::json;
 
 fn ci(registry: &TestRegistry) -> Ci {
@@ -149,4 +149,51 @@ fn other_bytes_than_announced_are_refused_by_the_store() {
     assert_eq!(raw.upload(&asked, &parcel.zip).0, 200);
     assert_eq!(raw.upload(&asked, &parcel.zip).0, 412, "an upload works once");
     assert_eq!(raw.confirm(&parcel, id).0, 200);
+}
+
+#[test]
+fn the_archives_manifest_is_the_only_one_that_counts() {
+    let registry = TestRegistry::start();
+    let manifest = |identifier: &str, version: &str| {
+        format!("package:\n  identifier: {identifier}\n  version: {version}\n  license: MIT\n  summary: x\n  repository: https://github.com/acme/sensor\n")
+    };
+    let cases = [
+        ("another package", manifest("acme/other", "1.0.0"), "invalid-manifest"),
+        ("another version", manifest("acme/sensor", "2.0.0"), "invalid-manifest"),
+        ("broken", "package: [".to_owned(), "invalid-manifest"),
+        ("nameless", "package:\n  version: 1.0.0\n".to_owned(), "invalid-manifest"),
+        ("twice", manifest("acme/sensor", "1.0.0") + "  version: 2.0.0\n", "invalid-manifest"),
+    ];
+    for (what, text, code) in cases {
+        let parcel = Parcel::of("acme/sensor", "1.0.0", "packhouse", &[("packhouse.yaml", &text)]);
+        let (status, body) = Raw { url: registry.url(), ci: ci(&registry) }.publish(&parcel);
+        assert_eq!((status, &body["error"]["code"]), (422, &json!(code)), "{what}: {body}");
+        assert!(body["detail"].as_str().unwrap().contains("packhouse.yaml"), "{what}: {body}");
+    }
+    let parcel = Parcel::of("acme/sensor", "1.0.0", "packhouse", &[("README.md", "no manifest")]);
+    let (status, body) = Raw { url: registry.url(), ci: ci(&registry) }.publish(&parcel);
+    assert_eq!((status, &body["error"]["code"]), (422, &json!("invalid-manifest")), "{body}");
+    assert_eq!(registry.fetch("/index/acme/sensor.json").0, 404, "nothing became visible");
+}
+
+#[test]
+fn a_flood_of_publishes_is_slowed_by_repository() {
+    let options = Options {
+        arguments: ["--limit", "publishes_per_ten_minutes=5"].map(str::to_owned).to_vec(),
+        ..Options::default()
+    };
+    let registry = TestRegistry::with(options);
+    let ask = |repository: &str, number: usize| {
+        let version = format!("1.0.{number}");
+        let ci = registry.ci(repository).tag(&format!("v{version}"));
+        let raw = Raw { url: registry.url(), ci };
+        raw.request(&Parcel::new(repository, &version, "x"), &[])
+    };
+    for number in 0..5 {
+        let (status, body) = ask("acme/sensor", number);
+        assert_eq!(status, 200, "{body}");
+    }
+    let (status, body) = ask("acme/sensor", 5);
+    assert_eq!((status, &body["error"]["code"]), (429, &json!("rate-limited")), "{body}");
+    assert_eq!(ask("other/thing", 0).0, 200, "others are not slowed");
 }
