@@ -6,7 +6,7 @@ use packhouse_tests::{TestRegistry, example};
 const EMPTY_ZIP: [u8; 22] = *b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 fn ato(registry: &TestRegistry) -> Ato {
-    Ato { registry: registry.url(), ci: registry.ci("acme/sensor").tag("v1.2.0") }
+    Ato { registry: registry.url(), ci: registry.ci("acme/sensor").tag("v1.0.0") }
 }
 
 fn sensor() -> Vec<u8> {
@@ -21,7 +21,7 @@ fn the_stock_client_publishes_and_reads_back() {
     let registry = TestRegistry::start();
     let ato = ato(&registry);
     let zip = sensor();
-    let (status, confirmed) = ato.publish("acme/sensor", "1.2.0", &zip, Some(&EMPTY_ZIP));
+    let (status, confirmed) = ato.publish("acme/sensor", "1.0.0", &zip, Some(&EMPTY_ZIP));
     assert_eq!(status, 200, "{confirmed}");
     assert_eq!(confirmed["status"], "ok");
     assert!(confirmed["url"].as_str().unwrap().ends_with("/p/acme/sensor"));
@@ -29,14 +29,14 @@ fn the_stock_client_publishes_and_reads_back() {
     let (status, listed) = ato.get("/v1/package/acme/sensor/releases");
     assert_eq!(status, 200, "{listed}");
     let release = &listed["releases"][0];
-    assert_eq!(release["version"], "1.2.0");
+    assert_eq!(release["version"], "1.0.0");
     assert!(release["requires_atopile"].is_string());
     assert!(release["dependencies"]["requires"].is_array());
     assert!(release["artifacts"].is_null(), "22 bytes are no artifacts");
     let (status, bytes) = ato.fetch(release["download_url"].as_str().unwrap());
     assert_eq!((status, bytes.len()), (200, zip.len()));
     assert_eq!(bytes, zip);
-    for path in ["/v1/package/acme/sensor", "/v1/package/acme/sensor/releases/1.2.0"] {
+    for path in ["/v1/package/acme/sensor", "/v1/package/acme/sensor/releases/1.0.0"] {
         let (status, body) = ato.get(path);
         assert_eq!(status, 200, "{path}: {body}");
         assert_eq!(body["info"]["identifier"], "acme/sensor");
@@ -50,8 +50,8 @@ fn the_same_publish_again_is_a_conflict() {
     let registry = TestRegistry::start();
     let ato = ato(&registry);
     let zip = sensor();
-    assert_eq!(ato.publish("acme/sensor", "1.2.0", &zip, None).0, 200);
-    let (status, body) = ato.publish("acme/sensor", "1.2.0", &zip, None);
+    assert_eq!(ato.publish("acme/sensor", "1.0.0", &zip, None).0, 200);
+    let (status, body) = ato.publish("acme/sensor", "1.0.0", &zip, None);
     assert_eq!(status, 409, "{body}");
     assert!(body["detail"].as_str().unwrap().contains("already released"), "{body}");
 }
@@ -65,7 +65,7 @@ fn artifacts_become_attachments_layouts_and_builds() {
         ("default/default.glb", b"glTF"),
         ("default/default.bom.csv", b"part,count\n"),
     ]);
-    let (status, body) = ato.publish("acme/sensor", "1.2.0", &sensor(), Some(&artifacts));
+    let (status, body) = ato.publish("acme/sensor", "1.0.0", &sensor(), Some(&artifacts));
     assert_eq!(status, 200, "{body}");
     let (_, listed) = ato.get("/v1/package/acme/sensor/releases");
     let release = &listed["releases"][0];
@@ -83,7 +83,7 @@ fn a_bad_artifacts_zip_refuses_the_publish() {
     let registry = TestRegistry::start();
     let ato = ato(&registry);
     let escaping = bzip2_zip(&[("../../etc/cron.d/x", b"* * * * *".as_slice())]);
-    let (status, body) = ato.publish("acme/sensor", "1.2.0", &sensor(), Some(&escaping));
+    let (status, body) = ato.publish("acme/sensor", "1.0.0", &sensor(), Some(&escaping));
     assert_eq!(status, 422, "{body}");
     assert_eq!(body["error"]["code"], "invalid-artifacts", "{body}");
     let (status, _) = ato.get("/v1/package/acme/sensor/releases");
@@ -98,7 +98,7 @@ fn the_upload_takes_the_announced_length_only_and_once() {
     let token = ato.ci.token(registry.url().trim_start_matches("http://"));
     let ask = |size: usize| {
         let request = serde_json::json!({
-            "identifier": "acme/sensor", "package_version": "1.2.0", "package_size": size,
+            "identifier": "acme/sensor", "package_version": "1.0.0", "package_size": size,
         });
         ato.post("/v1/publish", &token, &request).1
     };
@@ -109,5 +109,9 @@ fn the_upload_takes_the_announced_length_only_and_once() {
         assert!((400..500).contains(&status), "{status} {}", String::from_utf8_lossy(&body));
     }
     assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &zip).0, 204);
-    assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &zip).0, 412);
+    // Once means: these bytes again are there already, other bytes never replace them.
+    assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &zip).0, 204);
+    let mut other = zip.clone();
+    other[40] ^= 1;
+    assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &other).0, 412);
 }

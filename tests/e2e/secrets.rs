@@ -50,3 +50,13 @@ fn what_is_secret_is_readable_by_its_owner_only() {
     let mode = std::fs::metadata(registry.data()).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "the data folder has mode {mode:o}");
 }
+
+#[test]
+fn the_shipped_binary_has_no_failpoints() {
+    let holds = |path: &std::path::Path| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(19).any(|window| window == b"PACKHOUSE_FAILPOINT")
+    };
+    assert!(!holds(packhouse_tests::binary::packhouse()));
+    assert!(holds(packhouse_tests::binary::packhouse_with_failpoints()), "the test can tell");
+}

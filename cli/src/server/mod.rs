@@ -1,5 +1,7 @@
 //! A registry on this machine: the embedded store, the router, and the loop that feeds it.
 
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod listen;
 
 use std::net::{IpAddr, SocketAddr};
@@ -102,6 +104,8 @@ impl Server {
         let url = settings.public_url.as_str().to_owned();
         let signer = blobs.signer().clone();
         let uploads = uploads::router(blobs.clone(), signer, clock.clone(), UploadTimes::default());
+        #[cfg(feature = "failpoints")]
+        let (ledger, blobs) = failpoints::around(ledger, blobs)?;
         let reads = Reads::default();
         let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, reads });
         let beside = uploads.merge(dev_routes.unwrap_or_default());

@@ -41,6 +41,8 @@ struct State {
     nth: Option<(usize, Fault)>,
     /// The next call of this verb fails.
     verb: Option<(&'static str, Fault)>,
+    /// The `n`th call of this verb, counted from 1, stops for ever.
+    stop: Option<(String, Fault, usize)>,
 }
 
 impl Faults {
@@ -58,6 +60,41 @@ impl Faults {
     /// Lets the next call of a verb fail, by its method's name.
     pub fn fail_next(&self, verb: &'static str, fault: Fault) {
         self.state().verb = Some((verb, fault));
+    }
+
+    /// Lets a call stop for ever, so that a test can kill the process right there: `commit.before`,
+    /// `commit.after`, or `prepare.after#2` for the second call of that verb.
+    ///
+    /// # Errors
+    ///
+    /// A text that names no side of a verb.
+    pub fn stop_at(&self, failpoint: &str) -> Result<(), String> {
+        let wrong = || format!("`{failpoint}` is no failpoint: write `<verb>.before` or `.after`");
+        let (step, count) = failpoint.split_once('#').unwrap_or((failpoint, "1"));
+        let (verb, side) = step.split_once('.').ok_or_else(wrong)?;
+        let fault = match side {
+            "before" => Fault::Before,
+            "after" => Fault::After,
+            _ => return Err(wrong()),
+        };
+        let count = count.parse().map_err(|_| wrong())?;
+        self.state().stop = Some((verb.to_owned(), fault, count));
+        Ok(())
+    }
+
+    /// Whether this call is the one that stops, and on which side.
+    fn stops(&self, verb: &'static str) -> Option<Fault> {
+        let mut state = self.state();
+        let (name, fault, left) = state.stop.as_mut()?;
+        if name != verb {
+            return None;
+        }
+        *left -= 1;
+        let fault = *fault;
+        (*left == 0).then(|| {
+            state.stop = None;
+            fault
+        })
     }
 
     /// Whether the planned fault has not come up yet.
@@ -100,6 +137,14 @@ impl Faults {
         verb: &'static str,
         call: impl Future<Output = StoreResult<T>>,
     ) -> StoreResult<T> {
+        match self.stops(verb) {
+            None => {}
+            Some(Fault::Before) => return stopped(verb).await,
+            Some(Fault::After) => {
+                call.await?;
+                return stopped(verb).await;
+            }
+        }
         match self.next(verb) {
             None => call.await,
             Some(Fault::Before) => {
@@ -111,6 +156,12 @@ impl Faults {
             }
         }
     }
+}
+
+/// Says so, and never comes back.
+async fn stopped<T>(verb: &'static str) -> T {
+    crate::log::info(&format!("stopped at the failpoint of `{verb}`"));
+    std::future::pending().await
 }
 
 /// A store with planned faults.

@@ -12,7 +12,7 @@ pub mod dev_issuer;
 pub mod downloads;
 pub mod error;
 pub mod extract;
-#[cfg(any(test, feature = "conformance"))]
+#[cfg(any(test, feature = "conformance", feature = "failpoints"))]
 pub mod faulty;
 pub mod guard;
 pub mod ledger;
