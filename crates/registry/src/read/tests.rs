@@ -240,12 +240,15 @@ fn versions(answer: &Answer) -> Vec<String> {
     releases.iter().map(|r| r["version"].as_str().unwrap().to_owned()).collect()
 }
 
+/// A key, and whether its value is of the right kind.
+type Check<'a> = (&'a str, &'a dyn Fn(&Value) -> bool);
+
 /// Everything that a client reads of a release, with what it may be.
 fn assert_release_shape(info: &Value) {
     let text = |v: &Value| v.is_string();
     let text_or_null = |v: &Value| v.is_string() || v.is_null();
     let list_or_null = |v: &Value| v.is_array() || v.is_null();
-    let checks: &[(&str, &dyn Fn(&Value) -> bool)] = &[
+    let checks: &[Check] = &[
         ("created_at", &text),
         ("released_at", &text),
         ("key", &text),
