@@ -6,7 +6,10 @@ use utoipa::OpenApi;
 use crate::app::App;
 use crate::cache::{Fresh, Page};
 use crate::error::ApiResult;
-use crate::{pages, read};
+use crate::{admin, manage, pages, publish, read};
+
+// Lists of handlers, because a route that serves two- and three-part identifiers is one documented
+// path; a test asks every documented path of the real router.
 
 /// The read side.
 #[derive(OpenApi)]
@@ -33,10 +36,34 @@ use crate::{pages, read};
 ))]
 struct Reading;
 
+/// Publishing, and what owners and operators change.
+#[derive(OpenApi)]
+#[openapi(paths(
+    publish::request::request,
+    publish::confirm::confirm,
+    publish::rehearse::rehearse,
+    publish::status::status,
+    manage::yank,
+    manage::deprecate,
+    manage::show_policy,
+    manage::set_policy,
+    admin::tokens::create_token,
+    admin::tokens::list_tokens,
+    admin::tokens::revoke_token,
+    admin::names::reserve,
+    admin::names::list_reserved,
+    admin::names::unreserve,
+    admin::names::transfer,
+    admin::takedown::quarantine,
+    admin::takedown::remove,
+))]
+struct Writing;
+
 /// All of it. Identifiers have two or three parts, which paths of OpenAPI cannot say: `{id}` stands
 /// for both, its slashes unescaped.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut api = Reading::openapi();
+    api.merge(Writing::openapi());
     api.info.title = "Packhouse".to_owned();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     api.info.description = Some(

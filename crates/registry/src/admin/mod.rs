@@ -1,8 +1,8 @@
 //! `/v1/admin/...`: what only operators do. Every verb needs an API token with the action `admin`.
 
-mod names;
-mod takedown;
-mod tokens;
+pub(crate) mod names;
+pub(crate) mod takedown;
+pub(crate) mod tokens;
 
 pub use names::{list_reserved, reserve, transfer, unreserve};
 pub use takedown::{quarantine, remove};

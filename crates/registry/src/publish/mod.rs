@@ -9,13 +9,13 @@
 //!
 //! Every step may be repeated, after any crash, with the same end.
 
-mod confirm;
+pub(crate) mod confirm;
 mod contents;
 mod dependencies;
 mod identity;
-mod rehearse;
-mod request;
-mod status;
+pub(crate) mod rehearse;
+pub(crate) mod request;
+pub(crate) mod status;
 mod subject;
 
 pub use confirm::confirm;
