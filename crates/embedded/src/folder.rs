@@ -73,17 +73,21 @@ impl DataDir {
     pub fn open(path: impl AsRef<Path>, mode: Mode) -> Result<Self, FolderError> {
         let path = path.as_ref().to_owned();
         create_private_dir(&path)?;
-        check_format(&path)?;
+        let mut new_names = check_format(&path)?;
         let marker = path.join("open");
         match (mode, marker.try_exists()?) {
             (Mode::Checked, true) => return Err(FolderError::TriedOut(path)),
             (Mode::TryOut, false) => {
                 let why = b"This folder was served for trying out: its releases prove nothing.\n";
                 create_once(&marker, why)?;
+                new_names = true;
             }
             (Mode::Checked, false) | (Mode::TryOut, true) => {}
         }
-        let key = read_key(&path.join("upload.key"))?;
+        let (key, new_key) = read_key(&path.join("upload.key"))?;
+        if new_names || new_key {
+            sync_dir(&path)?;
+        }
         Ok(Self { path, key })
     }
 
@@ -110,13 +114,14 @@ impl DataDir {
     }
 }
 
-fn check_format(path: &Path) -> Result<(), FolderError> {
+/// Checks the format's marker; whether it was made just now.
+fn check_format(path: &Path) -> Result<bool, FolderError> {
     let marker = path.join("format");
     match fs::read_to_string(&marker) {
         Ok(text) => {
             let found = text.lines().next().unwrap_or_default().to_owned();
             if found == format!("packhouse {FORMAT}") {
-                return Ok(());
+                return Ok(false);
             }
             Err(FolderError::Format { path: marker, found })
         }
@@ -129,27 +134,32 @@ fn check_format(path: &Path) -> Result<(), FolderError> {
                     return Err(FolderError::Foreign(path.to_owned()));
                 }
             }
-            Ok(create_once(&marker, format!("packhouse {FORMAT}\n").as_bytes())?)
+            create_once(&marker, format!("packhouse {FORMAT}\n").as_bytes())?;
+            Ok(true)
         }
         Err(e) => Err(e.into()),
     }
 }
 
-fn read_key(path: &Path) -> Result<[u8; 32], FolderError> {
+/// The key, and whether it was made just now.
+fn read_key(path: &Path) -> Result<([u8; 32], bool), FolderError> {
+    let mut is_new = false;
     let text = match fs::read_to_string(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(io::Error::other)?;
             create_once(path, format!("{}\n", Digest::from_bytes(key)).as_bytes())?;
+            is_new = true;
             fs::read_to_string(path)? // another process may have been first
         }
         text => text?,
     };
     let key = text.trim_end().parse::<Digest>();
-    key.map(|key| *key.as_bytes()).map_err(|_| FolderError::Key(path.to_owned()))
+    key.map(|key| (*key.as_bytes(), is_new)).map_err(|_| FolderError::Key(path.to_owned()))
 }
 
-/// Makes a file with this content, whole and durable, unless there is one.
+/// Makes a file with this content, whole and durable, unless there is one. Its name is durable once
+/// the caller has synced the folder.
 fn create_once(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", random_name()?));
@@ -161,8 +171,7 @@ fn create_once(path: &Path, content: &[u8]) -> io::Result<()> {
         .and_then(|()| link_once(&temporary, path));
     let removed = fs::remove_file(&temporary);
     linked?;
-    removed?;
-    path.parent().map_or(Ok(()), sync_dir)
+    removed
 }
 
 /// Gives a file a second name; `false` when the name is taken.

@@ -2,6 +2,7 @@
 //!
 //! The test runs its own binary again under `strace`, without which it fails: there, the test
 //! `a_traced_publish` publishes in a data folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests are tests
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

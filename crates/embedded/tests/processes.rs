@@ -2,6 +2,7 @@
 //!
 //! The test runs its own binary again: with `PACKHOUSE_CHILD` set, the test `a_child_publishes` is a
 //! process of its own that publishes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests are tests
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;

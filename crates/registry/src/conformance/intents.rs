@@ -173,7 +173,7 @@ pub async fn a_sweep_drops_what_expired_and_nothing_else(ledger: Store) {
     assert_eq!(ledger.sweep(at(LIFE), 100).await.unwrap(), []);
     let now = at(LIFE + 1);
     assert_eq!(ledger.sweep(now, 0).await.unwrap(), []);
-    assert_eq!(ledger.sweep(now, 100).await.unwrap(), [early_intent.id.clone()]);
+    assert_eq!(ledger.sweep(now, 100).await.unwrap(), std::slice::from_ref(&early_intent.id));
     assert_eq!(ledger.sweep(now, 100).await.unwrap(), []);
     assert_eq!(ledger.intent(&early_intent.id).await.unwrap(), None);
     assert!(ledger.intent(&late_intent.id).await.unwrap().is_some());

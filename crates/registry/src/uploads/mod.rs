@@ -4,6 +4,8 @@
 mod form;
 mod routes;
 mod sign;
+#[cfg(test)]
+mod tests;
 
 pub use routes::{UploadTimes, router};
 pub use sign::UploadSigner;
