@@ -12,6 +12,7 @@ use packhouse_registry::ports::{StoreError, StoreResult};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::fault;
+use crate::folder::{link_once, random_name, sync_dir};
 use crate::rows::SqlRows;
 
 /// The schema's steps; `PRAGMA user_version` says how many were taken.
@@ -59,6 +60,7 @@ struct Watcher {
 
 impl Database {
     pub(crate) fn open(path: PathBuf) -> StoreResult<Self> {
+        create(&path)?;
         let mut connection = connect(&path)?;
         prepare_for_writes(&mut connection)?;
         let watcher = Watcher { connection: reader(&path)?, data_version: -1, generation: 0 };
@@ -153,7 +155,14 @@ impl Database {
             fold.map_err(fault::sqlite)
         });
         self.checkpointing.store(false, Ordering::Release);
-        done
+        done.and_then(|()| self.start_log())
+    }
+
+    /// Writes a row so that a log is begun: SQLite syncs a new log's head, and a new log's name, with
+    /// the first commit to it, and no publish should wait for that. It has to be a change: SQLite
+    /// does not write a row that stays as it is.
+    pub(crate) fn start_log(&self) -> StoreResult<()> {
+        self.write(Durability::Synced, |rows| rows.bump_generation())
     }
 }
 
@@ -177,6 +186,33 @@ fn connect(path: &Path) -> StoreResult<Connection> {
     Ok(connection)
 }
 
+/// Makes an empty ledger beside its place and links it there, whole: one sync instead of SQLite's
+/// seven, and of processes that start at once one is first.
+fn create(path: &Path) -> StoreResult<()> {
+    if path.try_exists().map_err(fault::file)? {
+        return Ok(());
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", random_name().map_err(fault::file)?));
+    let temporary = PathBuf::from(name);
+    let made = connect(&temporary).and_then(|mut connection| {
+        connection.execute_batch("PRAGMA synchronous = OFF;").map_err(fault::sqlite)?;
+        set_journal(&connection)?;
+        migrate(&mut connection)?;
+        // Closing folds the log into the file.
+        connection.close().map_err(|(_, error)| fault::sqlite(error))
+    });
+    let linked = made.and_then(|()| {
+        let file = fs_err::File::open(&temporary).map_err(fault::file)?;
+        file.sync_all().map_err(fault::file)?;
+        link_once(&temporary, path).map_err(fault::file)
+    });
+    let removed = fs_err::remove_file(&temporary);
+    linked?;
+    removed.map_err(fault::file)?;
+    path.parent().map_or(Ok(()), sync_dir).map_err(fault::file)
+}
+
 fn reader(path: &Path) -> StoreResult<Connection> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true).map_err(fault::sqlite)?;
@@ -184,6 +220,15 @@ fn reader(path: &Path) -> StoreResult<Connection> {
 }
 
 fn prepare_for_writes(connection: &mut Connection) -> StoreResult<()> {
+    set_journal(connection)?;
+    // Folding the log costs two more syncs: `Database::checkpoint` does it when nobody waits.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")
+        .map_err(fault::sqlite)?;
+    migrate(connection)
+}
+
+fn set_journal(connection: &Connection) -> StoreResult<()> {
     // Changing the journal does not wait for locks by itself; processes that start at once do it
     // one after the other.
     let start = Instant::now();
@@ -191,7 +236,7 @@ fn prepare_for_writes(connection: &mut Connection) -> StoreResult<()> {
         let set =
             connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
         match set {
-            Ok(mode) if mode == "wal" => break,
+            Ok(mode) if mode == "wal" => return Ok(()),
             Ok(mode) => {
                 return Err(StoreError::Broken(format!(
                     "ledger.sqlite cannot keep a write-ahead log here (its journal is `{mode}`): put the data folder on a local disk"
@@ -205,11 +250,6 @@ fn prepare_for_writes(connection: &mut Connection) -> StoreResult<()> {
             },
         }
     }
-    // Folding the log costs two more syncs: `Database::checkpoint` does it when nobody waits.
-    connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")
-        .map_err(fault::sqlite)?;
-    migrate(connection)
 }
 
 fn migrate(connection: &mut Connection) -> StoreResult<()> {

@@ -41,6 +41,16 @@ impl EmbeddedLedger {
         Ok(Self { database: Arc::new(Database::open(folder.ledger())?) })
     }
 
+    /// Begins the log ahead of the first publish, which then has two syncs less to wait for. Meant
+    /// for a background thread after the start, next to [`crate::FileBlobs::make_folders`].
+    ///
+    /// # Errors
+    ///
+    /// [`packhouse_registry::ports::StoreError`] when the ledger cannot be written.
+    pub fn start_log(&self) -> StoreResult<()> {
+        self.database.start_log()
+    }
+
     /// Changes rows that no read returns.
     async fn write<T: Send + 'static>(
         &self,

@@ -30,6 +30,7 @@ async fn a_traced_publish() {
     let (ledger, blobs) =
         (EmbeddedLedger::open(&folder).unwrap(), FileBlobs::open(&folder, &url).unwrap());
     blobs.make_folders().unwrap();
+    ledger.start_log().unwrap();
     for n in 0..3 {
         let content = format!("{n}").repeat(1_000_000);
         let publish = Publish::new("acme/sensor", &format!("1.0.{n}"), &content);
