@@ -155,7 +155,9 @@ fn other_bytes_than_announced_are_refused_by_the_store() {
 fn the_archives_manifest_is_the_only_one_that_counts() {
     let registry = TestRegistry::start();
     let manifest = |identifier: &str, version: &str| {
-        format!("package:\n  identifier: {identifier}\n  version: {version}\n  license: MIT\n  summary: x\n  repository: https://github.com/acme/sensor\n")
+        format!(
+            "package:\n  identifier: {identifier}\n  version: {version}\n  license: MIT\n  summary: x\n  repository: https://github.com/acme/sensor\n"
+        )
     };
     let cases = [
         ("another package", manifest("acme/other", "1.0.0"), "invalid-manifest"),

@@ -15,9 +15,11 @@ fn tests() -> BTreeSet<String> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("source");
                 let names = text.lines().filter_map(|line| line.trim().split_once("fn "));
-                found.extend(names.map(|(_, rest)| {
-                    rest.split(['(', '<']).next().unwrap_or_default().to_owned()
-                }));
+                found.extend(
+                    names.map(|(_, rest)| {
+                        rest.split(['(', '<']).next().unwrap_or_default().to_owned()
+                    }),
+                );
             }
         }
     }
@@ -34,7 +36,10 @@ fn every_test_that_the_threat_model_names_exists() {
     let tests = tests();
     let quoted = page.split('`').skip(1).step_by(2);
     let named: BTreeSet<&str> = quoted
-        .filter(|name| name.matches('_').count() >= 2 && name.chars().all(|c| c == '_' || c.is_ascii_lowercase()))
+        .filter(|name| {
+            name.matches('_').count() >= 2
+                && name.chars().all(|c| c == '_' || c.is_ascii_lowercase())
+        })
         .collect();
     assert!(named.len() > 30, "the page names its tests: {named:?}");
     let missing: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).collect();

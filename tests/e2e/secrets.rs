@@ -16,7 +16,9 @@ fn no_secret_is_ever_logged() {
     secrets.push(token.clone());
     secrets.push(asked["upload"]["url"].as_str().unwrap().to_owned());
     let fields = asked["upload_info"]["fields"].as_object().unwrap();
-    secrets.extend(fields.values().map(|value| value.as_str().unwrap().to_owned()).filter(|v| v.len() > 40));
+    secrets.extend(
+        fields.values().map(|value| value.as_str().unwrap().to_owned()).filter(|v| v.len() > 40),
+    );
     assert!(raw.upload(&asked, b"other bytes").0 >= 400);
     assert!(raw.upload(&asked, &parcel.zip).0 < 300);
     let forged = format!("{}x", &token[..token.len() - 1]);

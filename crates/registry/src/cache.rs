@@ -39,6 +39,7 @@ pub struct Page {
     tag: String,
     body: Bytes,
     gzip: OnceLock<Option<(Bytes, HeaderValue)>>,
+    kept: bool,
 }
 
 /// Below this size in bytes an answer fits one packet, and compressing it is no use.
@@ -47,9 +48,6 @@ const COMPRESS_FROM: usize = 1_200;
 impl Page {
     /// An answer of the given type; only for clients with a token if the registry is `private`.
     ///
-    /// # Errors
-    ///
-    /// `internal` if `content_type` cannot be a header, which is a defect.
     pub fn new(
         body: impl Into<Bytes>,
         content_type: &'static str,
@@ -74,7 +72,7 @@ impl Page {
         if let Ok(value) = HeaderValue::try_from(format!("\"{tag}\"")) {
             headers.insert(header::ETAG, value);
         }
-        Self { headers, tag, body, gzip: OnceLock::new() }
+        Self { headers, tag, body, gzip: OnceLock::new(), kept: true }
     }
 
     /// `value` as JSON.
@@ -98,6 +96,13 @@ impl Page {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
+        self
+    }
+
+    /// Whether it may be kept for others; not if it was made from something that lags.
+    #[must_use]
+    pub fn kept(mut self, kept: bool) -> Self {
+        self.kept = kept;
         self
     }
 
@@ -335,7 +340,7 @@ where
                 let Some(page) = response.extensions_mut().remove::<Arc<Page>>() else {
                     return Ok(response);
                 };
-                if let Some(moment) = moment {
+                if let Some(moment) = moment.filter(|_| page.kept) {
                     app.reads.pages.put(&key, Arc::clone(&page), moment);
                 }
                 let mut fresh = page.respond(&method, &headers);

@@ -248,7 +248,7 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> ApiResult<Page> {
         let _ = write!(body, "<p>{}</p></li>", escape::html(&entry.summary));
     }
     body.push_str("</ul>");
-    Ok(document(&app, "Packages", &query, &body))
+    Ok(document(&app, "Packages", &query, &body).kept(snapshot.is_current(&app)))
 }
 
 /// The registry's front page.
@@ -269,7 +269,7 @@ pub(crate) async fn landing(State(app): State<App>) -> ApiResult<Page> {
          <a href=\"{base}/v1/events\">all changes</a>.</p>",
         snapshot.entries.len()
     );
-    Ok(document(&app, "Package registry", "", &body))
+    Ok(document(&app, "Package registry", "", &body).kept(snapshot.is_current(&app)))
 }
 
 /// A whole page around `body`, which is HTML; `title` and `query` are text.

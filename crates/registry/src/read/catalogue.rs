@@ -53,8 +53,6 @@ pub struct Entry {
 pub struct Snapshot {
     /// By identifier.
     pub entries: Vec<Arc<Entry>>,
-    /// Whether it is what the ledger held when it was asked for; else it lags by up to 5 seconds.
-    pub fresh: bool,
     generation: u64,
     last_event: u64,
     index: Arc<Index>,
@@ -62,6 +60,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether it is what the ledger holds now; a large one may lag by up to 5 seconds, and answers
+    /// from it must not be kept.
+    pub fn is_current(&self, service: &Service) -> bool {
+        service.ledger.generation().is_ok_and(|generation| generation == self.generation)
+    }
+
     /// The best `limit` packages for a query, best first; the most popular for a blank one.
     pub fn search(&self, query: &str, limit: usize) -> Vec<&Arc<Entry>> {
         let hits = self.index.search(query, limit);
@@ -136,16 +140,7 @@ impl Catalogue {
             return Some(snapshot);
         }
         let lags = snapshot.entries.len() > AT_ONCE && snapshot.built.elapsed() < PAUSE;
-        lags.then(|| {
-            Arc::new(Snapshot {
-                entries: snapshot.entries.clone(),
-                fresh: false,
-                generation: snapshot.generation,
-                last_event: snapshot.last_event,
-                index: Arc::clone(&snapshot.index),
-                built: snapshot.built,
-            })
-        })
+        lags.then_some(snapshot)
     }
 
     async fn build(
@@ -203,7 +198,7 @@ impl Catalogue {
                 downloads: entry.downloads,
             }))),
         };
-        Ok(Snapshot { entries, fresh: true, generation, last_event, index, built: Instant::now() })
+        Ok(Snapshot { entries, generation, last_event, index, built: Instant::now() })
     }
 }
 

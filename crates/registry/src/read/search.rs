@@ -78,11 +78,8 @@ pub(crate) async fn all(State(app): State<App>, request: HeaderMap) -> ApiResult
 
 /// An answer that is kept, unless the catalogue lags behind the ledger.
 fn page(app: &App, snapshot: &Snapshot, answer: &QueryAnswer) -> ApiResult<Response> {
-    let mut response = Page::json(answer, Fresh::Revalidate, app.settings.private)?.into_response();
-    if !snapshot.fresh {
-        response.extensions_mut().remove::<Arc<Page>>();
-    }
-    Ok(response)
+    let page = Page::json(answer, Fresh::Revalidate, app.settings.private)?;
+    Ok(page.kept(snapshot.is_current(app)).into_response())
 }
 
 /// The list of all, written as it is sent: memory for one portion of it, however long it is.
