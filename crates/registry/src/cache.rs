@@ -47,7 +47,6 @@ const COMPRESS_FROM: usize = 1_200;
 
 impl Page {
     /// An answer of the given type; only for clients with a token if the registry is `private`.
-    ///
     pub fn new(
         body: impl Into<Bytes>,
         content_type: &'static str,
