@@ -492,6 +492,11 @@ impl Failure {
         Self::passing(format!("the answer broke off ({error})"))
     }
 
+    /// Whether another try may go better.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing
+    }
+
     fn into_error(self, call: &Call) -> ClientError {
         let what = call.what.clone();
         match self.kind {

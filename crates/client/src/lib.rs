@@ -8,6 +8,10 @@
 
 pub mod error;
 pub mod extract;
+pub mod fetch;
+pub mod manage;
+pub mod plan;
+pub mod publish;
 pub mod http;
 pub mod token;
 pub mod url;
@@ -16,3 +20,35 @@ pub mod walk;
 pub use error::{ClientError, Refusal};
 pub use http::Client;
 pub use url::RegistryUrl;
+
+/// Does `work` for every item on at most `at_once` threads; answers in the order of the items.
+///
+/// Threads of its own, because the work waits for the network; a single item starts none.
+pub fn parallel<T: Sync, R: Send>(
+    items: &[T],
+    at_once: usize,
+    work: impl Fn(usize, &T) -> R + Sync,
+) -> Vec<R> {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    if items.len() < 2 {
+        return items.iter().enumerate().map(|(at, item)| work(at, item)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..at_once.clamp(1, items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { break };
+                    let result = work(at, item);
+                    done.lock().unwrap_or_else(|e| e.into_inner()).push((at, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}

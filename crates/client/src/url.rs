@@ -101,13 +101,18 @@ fn split(text: &str) -> Result<(&'static str, &str, &str), &'static str> {
     if host(authority).is_empty() || !authority.bytes().all(allowed) {
         return Err(FORM);
     }
-    let port = &authority[authority.find(host(authority)).unwrap_or(0) + host(authority).len()..];
-    let port = port.strip_prefix(']').unwrap_or(port);
-    match port.strip_prefix(':') {
+    let named = if authority.starts_with('[') {
+        let end = authority.find(']').ok_or(FORM)?;
+        host(authority).parse::<std::net::Ipv6Addr>().map_err(|_| FORM)?;
+        end + 1
+    } else {
+        host(authority).len()
+    };
+    match authority[named..].strip_prefix(':') {
         Some(digits) if digits.parse::<u16>().is_err() => {
             Err("its port is not a number up to 65535")
         }
-        None if !port.is_empty() => Err(FORM),
+        None if named < authority.len() => Err(FORM),
         _ => Ok((scheme, authority, rest)),
     }
 }
@@ -207,7 +212,7 @@ mod tests {
         `https://x.org/?a` is not a registry's address: leave out what follows `?` or `#`
         `https://x.org:99999` is not a registry's address: its port is not a number up to 65535
         `https://x .org` is not a registry's address: it has a blank or a character that is not ASCII
-        ACCEPTED https://[::1
+        `https://[::1` is not a registry's address: write `https://packages.example.org`
         `http://localhost.evil.org` is not a registry's address: plain `http` is for this machine only, write `https://…`
         `http://127.0.0.1.evil.org` is not a registry's address: plain `http` is for this machine only, write `https://…`
         `https://x.org\@evil.org` is not a registry's address: it has a blank or a character that is not ASCII

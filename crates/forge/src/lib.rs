@@ -1,1 +1,3 @@
-//! Placeholder while the workspace is laid.
+//! Where sources live: the `git` program behind one safe wrapper.
+
+pub mod git;

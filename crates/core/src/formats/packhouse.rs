@@ -16,7 +16,7 @@ pub(super) struct Packhouse;
 
 const FILE: &str = "packhouse.yaml";
 const VERSION: [&str; 2] = ["package", "version"];
-const ROOT_KEYS: [&str; 4] = ["package", "dependencies", "exports", "requires"];
+const ROOT_KEYS: [&str; 5] = ["package", "registry", "dependencies", "exports", "requires"];
 const PACKAGE_KEYS: [&str; 10] = [
     "identifier",
     "version",

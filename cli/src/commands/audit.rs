@@ -1,0 +1,120 @@
+//! `packhouse audit`: what a publish would say, and more.
+
+use std::path::Path;
+
+use packhouse_client::plan::{self, Opened, Source, broken_finding};
+use packhouse_core::audit::Finding;
+use packhouse_core::limits::Limits;
+use packhouse_core::report::{self, Audited, Outcome};
+use packhouse_core::tree::Tree;
+
+use crate::args::{Audit, Global, ReportFormat};
+use crate::context;
+use crate::exit::{Exit, Stop};
+use crate::ui::Ui;
+
+/// A package that was audited.
+pub(super) struct Checked {
+    pub(super) title: String,
+    pub(super) version: Option<String>,
+    pub(super) folder: String,
+    pub(super) tree: Tree,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Checked {
+    pub(super) fn audited(&self) -> Audited<'_> {
+        Audited {
+            package: self.title.clone(),
+            version: self.version.clone(),
+            folder: self.folder.clone(),
+            findings: &self.findings,
+            tree: Some(&self.tree),
+        }
+    }
+}
+
+pub(crate) fn run(args: &Audit, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
+    let fail_on = args
+        .fail_on
+        .parse()
+        .map_err(|e: report::FailOnError| Stop::usage(e.to_string(), "`--fail-on error` is the default"))?;
+    let limits = Limits::default();
+    let mut checked = Vec::new();
+    for path in &args.paths {
+        checked.push(one(path, args, global, &limits, ui)?);
+    }
+    let audited: Vec<_> = checked.iter().map(Checked::audited).collect();
+    let format = if ui.json { ReportFormat::Json } else { args.format };
+    match format {
+        // The findings are what was asked for, so they go to stdout.
+        ReportFormat::Human => ui.print(&report::human::render(&audited, style(ui, ui.color_out)))?,
+        ReportFormat::Json => ui.print(&report::json::render(&audited))?,
+        ReportFormat::Github => ui.print(&report::github::render(&audited))?,
+        ReportFormat::Sarif => ui.print(&report::sarif::render(&audited))?,
+        ReportFormat::Markdown => ui.print(&report::markdown::render(&audited))?,
+    }
+    if ui.in_actions && format == ReportFormat::Human {
+        ui.text(&report::github::render(&audited));
+        crate::github::summary(ui, &report::markdown::render(&audited));
+    }
+    let all = checked.iter().flat_map(|checked| &checked.findings);
+    Ok(match report::outcome(all, fail_on) {
+        Outcome::Clean | Outcome::Passed(_) => Exit::Ok,
+        Outcome::Failed(_) => Exit::Findings,
+    })
+}
+
+fn one(path: &Path, args: &Audit, global: &Global, limits: &Limits, ui: &Ui) -> anyhow::Result<Checked> {
+    match plan::open(path, &args.files.choice(), limits)? {
+        Opened::Broken { folder, tree, broken } => Ok(Checked {
+            title: broken.path.to_string(),
+            version: None,
+            folder: context::report_folder(&folder),
+            findings: vec![broken_finding(&broken)],
+            tree,
+        }),
+        Opened::Package(source) => {
+            let setting = context::cheap_setting(&context::job(), &source, args.tag.as_deref(), ui);
+            let facts = match context::registry_of(global, Some(&source.manifest))? {
+                Some(registry) => {
+                    let client = context::client(global, &registry)?;
+                    known(&source, &setting, &client, &[])?
+                }
+                None => None,
+            };
+            let findings = source.audit(&setting, facts.as_ref(), limits);
+            Ok(check(*source, &setting, findings))
+        }
+    }
+}
+
+/// What the registry knows of a package that has a name.
+pub(super) fn known(
+    source: &Source,
+    setting: &plan::Setting,
+    client: &packhouse_client::Client,
+    beside: &[packhouse_core::identifier::Identifier],
+) -> anyhow::Result<Option<packhouse_core::audit::RegistryFacts>> {
+    let Ok(identifier) = source.identifier(setting) else { return Ok(None) };
+    let version = source.version(&identifier, setting).ok();
+    Ok(Some(client.facts(&identifier, version.as_ref(), &source.manifest, beside)?))
+}
+
+/// A source with its findings, as reports want it.
+pub(super) fn check(source: Source, setting: &plan::Setting, findings: Vec<Finding>) -> Checked {
+    let version = source.identifier(setting).and_then(|id| source.version(&id, setting)).ok();
+    Checked {
+        title: source.title(setting),
+        version: version.map(|version| version.to_string()),
+        folder: context::report_folder(&source.folder),
+        findings,
+        tree: source.tree,
+    }
+}
+
+/// How reports look here.
+pub(super) fn style(_: &Ui, color: bool) -> report::human::Style {
+    let width = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(120);
+    report::human::Style { color, width }
+}

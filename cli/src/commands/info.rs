@@ -1,0 +1,111 @@
+//! `packhouse info`: a package, or one of its releases.
+
+use packhouse_client::Client;
+use packhouse_client::fetch::{Wanted, choose, resolve};
+use packhouse_core::api::read::{IndexFile, IndexVersion, ReleaseInfo};
+use packhouse_core::escape::excerpt;
+use serde_json::json;
+
+use crate::args::{Global, Info};
+use crate::context;
+use crate::exit::Exit;
+use crate::ui::{Ui, size};
+
+/// How many versions are listed.
+const LISTED: usize = 10;
+
+pub(crate) fn run(args: &Info, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
+    let wanted: Wanted = args.package.parse()?;
+    let client = context::reader(global)?;
+    let Some(index) = client.index(&wanted.identifier)? else {
+        resolve(&client, &wanted)?; // names what was probably meant
+        return Ok(Exit::NotFound);
+    };
+    let chosen = match choose(&index, &wanted) {
+        Ok(chosen) => Some(chosen),
+        // A package whose every version was taken out of service is there all the same.
+        Err(_) if wanted.version.is_none() => None,
+        Err(error) => return Err(error.into()),
+    };
+    let release = match &chosen {
+        Some(chosen) => Some(release(&client, chosen)?),
+        None => None,
+    };
+    if ui.json {
+        ui.print_json(&json!({"schema": 1, "release": release, "index": index}))?;
+        return Ok(Exit::Ok);
+    }
+    for warning in chosen.iter().flat_map(|chosen| &chosen.warnings) {
+        ui.warn(warning);
+    }
+    let mut out = String::new();
+    match &release {
+        Some(info) => describe(&mut out, info, ui),
+        None => out.push_str(&format!("{}\n", ui.bold(&excerpt(&index.identifier, 300)))),
+    }
+    if wanted.version.is_none() {
+        versions(&mut out, &index, ui);
+    }
+    ui.print(&out)?;
+    Ok(Exit::Ok)
+}
+
+fn release(client: &Client, chosen: &packhouse_client::fetch::Chosen) -> anyhow::Result<ReleaseInfo> {
+    let info = client.release(&chosen.identifier, chosen.version.text())?.info;
+    Ok(info)
+}
+
+fn describe(out: &mut String, info: &ReleaseInfo, ui: &Ui) {
+    let text = |text: &str| excerpt(text, 500);
+    out.push_str(&format!("{}@{}\n", ui.bold(&text(&info.identifier)), text(&info.version)));
+    if !info.summary.is_empty() {
+        out.push_str(&format!("{}\n", text(&info.summary)));
+    }
+    let needs: Vec<_> = info
+        .dependencies
+        .requires
+        .iter()
+        .map(|need| match &need.release {
+            Some(release) => text(&format!("{}@{release}", need.identifier)),
+            None => text(&need.identifier),
+        })
+        .collect();
+    let rows = [
+        ("format", text(&info.format)),
+        ("license", text(&info.license)),
+        ("repository", text(&info.repository)),
+        ("released", text(&info.released_at)),
+        ("size", size(info.size)),
+        ("downloads", info.stats.total_downloads.to_string()),
+        ("needs", needs.join(", ")),
+        ("digest", text(&info.hashes.sha256)),
+        ("page", text(&info.url)),
+    ];
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        out.push_str(&format!("{} {value}\n", ui.dim(&format!("{name:<11}"))));
+    }
+}
+
+fn versions(out: &mut String, index: &IndexFile, ui: &Ui) {
+    out.push_str(&format!("{}\n", ui.dim("versions")));
+    for version in index.versions.iter().take(LISTED) {
+        let date = excerpt(version.released_at.get(..10).unwrap_or_default(), 10);
+        out.push_str(&format!("  {:<20} {date}{}\n", excerpt(&version.version, 60), marks(version)));
+    }
+    if index.versions.len() > LISTED {
+        out.push_str(&format!("  and {} more; `--json` lists all\n", index.versions.len() - LISTED));
+    }
+}
+
+fn marks(version: &IndexVersion) -> String {
+    let marks = [
+        ("removed", &version.removed),
+        ("quarantined", &version.quarantined),
+        ("yanked", &version.yanked),
+        ("deprecated", &version.deprecated),
+    ];
+    marks
+        .iter()
+        .filter_map(|(how, mark)| Some(format!("  {how}: {}", excerpt(&mark.as_ref()?.reason, 100))))
+        .collect()
+}

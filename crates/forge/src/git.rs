@@ -1,0 +1,421 @@
+//! What a checkout says of itself, asked from the `git` program.
+//!
+//! Nothing of a user's reaches git as an option, no transport is allowed, no hook, pager or prompt
+//! runs, no configuration outside of the checkout counts, and time and output are bounded. Names
+//! that git answers (tags, branches, addresses) are strangers' texts: they are checked here and
+//! never go into another command.
+
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use packhouse_core::escape::{excerpt, printable};
+
+/// The most that one call of git may answer, in bytes.
+const OUTPUT_BYTES: u64 = 1 << 20;
+/// The longest that one call of git may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why git could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// There is no `git` program.
+    #[error("the program `git` is not there ({0}): install it")]
+    NoProgram(std::io::Error),
+    /// The folder is not in a checkout, or git does not trust it.
+    #[error("`git` cannot read `{folder}`: {said}")]
+    Refused {
+        /// The folder.
+        folder: String,
+        /// What git said, printable.
+        said: String,
+    },
+    /// It took too long.
+    #[error("`git {0}` took more than {1} s")]
+    Slow(&'static str, u64),
+    /// It said too much.
+    #[error("`git {0}` answered more than {OUTPUT_BYTES} bytes")]
+    Long(&'static str),
+    /// It could not be run.
+    #[error("`git {0}` could not be run: {1}")]
+    Io(&'static str, std::io::Error),
+}
+
+/// A checkout.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    folder: PathBuf,
+}
+
+impl Checkout {
+    /// The checkout that `folder` lies in; `None` where it lies in none.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] where git is missing or refuses for another reason.
+    pub fn find(folder: &Path) -> Result<Option<Self>, GitError> {
+        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        if !absolute.ancestors().any(|above| above.join(".git").exists()) {
+            return Ok(None);
+        }
+        let checkout = Self { folder: absolute };
+        checkout.git("rev-parse", ["--is-inside-work-tree"])?;
+        Ok(Some(checkout))
+    }
+
+    /// The folder's path within the checkout, `/` between parts and none at the end; empty at its
+    /// root.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn prefix(&self) -> Result<String, GitError> {
+        let prefix = self.git("rev-parse", ["--show-prefix"])?;
+        Ok(prefix.trim_end_matches(['\n', '/']).to_owned())
+    }
+
+    /// The commit that is checked out, 40 or 64 hex digits; `None` before the first commit.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn head(&self) -> Result<Option<String>, GitError> {
+        match self.git("rev-parse", ["--verify", "--quiet", "--end-of-options", "HEAD^{commit}"]) {
+            Ok(text) => Ok(Some(text.trim().to_owned()).filter(|sha| is_commit(sha))),
+            Err(GitError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The names of all tags on the commit that is checked out, in git's order. A name may hold any
+    /// character that git allows in one: it is for comparing, and for showing once escaped.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn tags(&self) -> Result<Vec<String>, GitError> {
+        if self.head()?.is_none() {
+            return Ok(Vec::new());
+        }
+        let format = "--format=%(refname:strip=2)";
+        let listed = self.git("for-each-ref", [format, "--points-at=HEAD", "refs/tags/"])?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
+    /// The branch that is checked out; `None` on a detached commit.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn branch(&self) -> Result<Option<String>, GitError> {
+        match self.git("symbolic-ref", ["--quiet", "--short", "HEAD"]) {
+            Ok(text) => Ok(Some(text.trim_end().to_owned()).filter(|name| !name.is_empty())),
+            Err(GitError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the folder has changes that are not committed; files that git ignores do not count.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn is_dirty(&self) -> Result<bool, GitError> {
+        match self.git(
+            "status",
+            ["--porcelain=v1", "--untracked-files=normal", "--ignore-submodules=all", "--", "."],
+        ) {
+            Ok(text) => Ok(!text.trim().is_empty()),
+            Err(GitError::Long(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `owner/name` of the repository that `origin` points at, where it is on a forge.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn repository(&self) -> Result<Option<String>, GitError> {
+        match self.git("config", ["--local", "--get", "remote.origin.url"]) {
+            Ok(url) => Ok(repository_of(url.trim())),
+            Err(GitError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs one git command with arguments that are written in this file.
+    fn git<const N: usize>(
+        &self,
+        verb: &'static str,
+        args: [&'static str; N],
+    ) -> Result<String, GitError> {
+        let mut command = Command::new("git");
+        for (name, _) in std::env::vars_os() {
+            if steers(&name) {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", if cfg!(windows) { "NUL" } else { "/dev/null" })
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_ALLOW_PROTOCOL", "")
+            .env("LC_ALL", "C")
+            .args(["--no-pager", "--no-replace-objects"])
+            // What a checkout's own configuration could have git run, or reach.
+            .args(["-c", "protocol.allow=never", "-c", "core.fsmonitor=false"])
+            .args(["-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false"])
+            .args(["-c", "submodule.recurse=false", "-c", "core.quotePath=false"])
+            // Whoever calls this names the folder; CI containers often run as another user.
+            .arg("-c")
+            .arg("safe.directory=*")
+            .arg(verb)
+            .args(args)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => GitError::NoProgram(e),
+            _ => GitError::Io(verb, e),
+        })?;
+        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+        let output = std::thread::scope(|scope| {
+            let said = scope.spawn(move || bounded(err.as_mut(), 4096));
+            let text = scope.spawn(move || bounded(out.as_mut(), OUTPUT_BYTES + 1));
+            let begun = Instant::now();
+            let mut pause = Duration::from_micros(200);
+            let status = loop {
+                match child.try_wait() {
+                    Ok(Some(status)) => break Ok(status),
+                    Ok(None) if begun.elapsed() > PATIENCE => {
+                        let _ = child.kill();
+                        let _ = child.wait();
+                        break Err(GitError::Slow(verb, PATIENCE.as_secs()));
+                    }
+                    Ok(None) => std::thread::sleep(pause),
+                    Err(e) => break Err(GitError::Io(verb, e)),
+                }
+                pause = (pause * 2).min(Duration::from_millis(20));
+            };
+            let text = text.join().unwrap_or_default();
+            let said = said.join().unwrap_or_default();
+            status.map(|status| (status, text, said))
+        });
+        let (status, text, said) = output?;
+        if text.len() as u64 > OUTPUT_BYTES {
+            return Err(GitError::Long(verb));
+        }
+        if !status.success() {
+            let said = String::from_utf8_lossy(&said);
+            return Err(GitError::Refused {
+                folder: printable(&self.folder.to_string_lossy()),
+                said: excerpt(said.trim(), 300),
+            });
+        }
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// Whether a variable steers git or the programs that it starts.
+fn steers(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("GIT_")
+        || name.starts_with("SSH_ASKPASS")
+        || name == "PAGER"
+        || name == "EDITOR"
+}
+
+/// At most `limit` bytes; the rest is drained, so that git does not wait for a reader, and a git that
+/// never ends is stopped by the clock.
+fn bounded(from: Option<&mut impl std::io::Read>, limit: u64) -> Vec<u8> {
+    let mut kept = Vec::new();
+    if let Some(from) = from {
+        let _ = (&mut *from).take(limit).read_to_end(&mut kept);
+        let _ = std::io::copy(from, &mut std::io::sink());
+    }
+    kept
+}
+
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// `owner/name` of an address of a forge, without a final `.git`: `https://host/owner/name`,
+/// `ssh://git@host/owner/name`, `git@host:owner/name`.
+pub fn repository_of(url: &str) -> Option<String> {
+    let path = match url.split_once("://") {
+        Some(("https" | "http" | "ssh" | "git", rest)) => rest.split_once('/')?.1,
+        Some(_) => return None,
+        None => url.split_once(':').filter(|(host, _)| !host.contains('/'))?.1,
+    };
+    let path = path.trim_end_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let (owner, name) = path.split_once('/')?;
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 100
+            && !part.starts_with(['-', '.'])
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    (plain(owner) && plain(name)).then(|| format!("{owner}/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs git as a person would, to make a repository.
+    fn git(dir: &Path, args: &[&str]) {
+        let status = Command::new("git")
+            .args([
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.org",
+                "-c",
+                "init.defaultBranch=main",
+            ])
+            .args(["-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false"])
+            .args(args)
+            .current_dir(dir)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "git {args:?}");
+    }
+
+    fn repository() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        git(dir.path(), &["init", "-q"]);
+        std::fs::write(dir.path().join("a"), "1").unwrap();
+        git(dir.path(), &["add", "."]);
+        git(dir.path(), &["commit", "-q", "-m", "one"]);
+        dir
+    }
+
+    fn checkout(dir: &Path) -> Checkout {
+        Checkout::find(dir).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_checkout_tells_commit_tags_branch_and_changes() {
+        let dir = repository();
+        git(dir.path(), &["tag", "v1.0.0"]);
+        git(dir.path(), &["tag", "-a", "-m", "x", "annotated"]);
+        git(dir.path(), &["remote", "add", "origin", "git@github.com:acme/sensor.git"]);
+        std::fs::create_dir_all(dir.path().join("sub/deep")).unwrap();
+        let here = checkout(dir.path());
+        assert!(is_commit(&here.head().unwrap().unwrap()));
+        assert_eq!(here.tags().unwrap(), ["annotated", "v1.0.0"]);
+        assert_eq!(here.branch().unwrap().as_deref(), Some("main"));
+        assert_eq!(here.repository().unwrap().as_deref(), Some("acme/sensor"));
+        assert!(!here.is_dirty().unwrap());
+        assert_eq!(here.prefix().unwrap(), "");
+        assert_eq!(checkout(&dir.path().join("sub/deep")).prefix().unwrap(), "sub/deep");
+        std::fs::write(dir.path().join("b"), "").unwrap();
+        assert!(here.is_dirty().unwrap());
+        git(dir.path(), &["checkout", "-q", "--detach"]);
+        assert_eq!(here.branch().unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_not_there_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Checkout::find(dir.path()).unwrap().is_none());
+        git(dir.path(), &["init", "-q"]);
+        let here = checkout(dir.path());
+        assert_eq!((here.head().unwrap(), here.repository().unwrap()), (None, None));
+        assert!(here.tags().unwrap().is_empty());
+        std::fs::create_dir(dir.path().join("x")).unwrap();
+        std::fs::write(dir.path().join("x/.git"), "gitdir: /nowhere\n").unwrap();
+        assert!(matches!(Checkout::find(&dir.path().join("x")), Err(GitError::Refused { .. })));
+    }
+
+    #[test]
+    fn hostile_tags_are_names_and_nothing_else() {
+        let dir = repository();
+        let names = [
+            "$(touch${IFS}pwned)",
+            "a;touch-pwned",
+            "`touch-pwned`",
+            "v1.0.0'\"",
+            "x%0A",
+            "v1.0.0\u{202e}",
+        ];
+        for name in names {
+            git(dir.path(), &["tag", "--", name]);
+        }
+        // `git tag` itself refuses a leading dash; a repository made by other tools may have one.
+        let head = checkout(dir.path()).head().unwrap().unwrap();
+        for name in ["--upload-pack=touch pwned", "-c"] {
+            let path = dir.path().join(".git/refs/tags").join(name);
+            std::fs::write(path, format!("{head}\n")).unwrap();
+        }
+        let tags = checkout(dir.path()).tags().unwrap();
+        assert!(names.iter().all(|name| tags.iter().any(|tag| tag == name)), "{tags:?}");
+        assert!(!dir.path().join("pwned").exists() && !dir.path().join("-pwned").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_checkouts_configuration_runs_nothing() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = repository();
+        let trap = dir.path().join(".git/trap");
+        std::fs::write(&trap, "#!/bin/sh\ntouch \"$(dirname \"$0\")/pwned\"\n").unwrap();
+        std::fs::set_permissions(&trap, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let trap = trap.to_str().unwrap();
+        for key in [
+            "core.fsmonitor",
+            "core.pager",
+            "core.editor",
+            "core.sshCommand",
+            "diff.external",
+            "pager.status",
+            "alias.status",
+        ] {
+            git(dir.path(), &["config", key, trap]);
+        }
+        let hooks = dir.path().join(".git/hooks");
+        std::fs::create_dir_all(&hooks).unwrap();
+        std::fs::copy(trap, hooks.join("post-index-change")).unwrap();
+        let here = checkout(dir.path());
+        here.tags().unwrap();
+        here.is_dirty().unwrap();
+        here.branch().unwrap();
+        here.repository().unwrap();
+        assert!(!dir.path().join(".git/pwned").exists() && !hooks.join("pwned").exists());
+    }
+
+    #[test]
+    fn an_address_names_a_repository() {
+        for url in [
+            "https://github.com/acme/sensor",
+            "https://x@github.com/acme/sensor.git/",
+            "git@github.com:acme/sensor.git",
+            "ssh://git@host:22/acme/sensor",
+        ] {
+            assert_eq!(repository_of(url).as_deref(), Some("acme/sensor"), "{url}");
+        }
+        for url in [
+            "",
+            "/srv/git/x.git",
+            "file:///a/b",
+            "ext::sh -c x",
+            "https://github.com/acme",
+            "git@host:a/b/c",
+            "https://h/-c/x",
+            "https://h/a/..",
+            "https://h/a b/c",
+        ] {
+            assert_eq!(repository_of(url), None, "{url}");
+        }
+    }
+}
