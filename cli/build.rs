@@ -12,8 +12,9 @@ fn main() -> std::io::Result<()> {
         if !folder.is_dir() {
             continue;
         }
-        let mut pages: Vec<_> =
-            std::fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        let mut pages: Vec<_> = std::fs::read_dir(&folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
         pages.sort();
         for page in pages {
             let id = page.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();

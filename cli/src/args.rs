@@ -37,7 +37,13 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The registry's address; else the `registry` key of the nearest manifest
-    #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_REGISTRY", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PACKHOUSE_REGISTRY",
+        hide_env_values = true
+    )]
     pub(crate) registry: Option<String>,
     /// A file with an API token, instead of the variable PACKHOUSE_TOKEN
     #[arg(long, global = true, value_name = "FILE", env = "PACKHOUSE_TOKEN_FILE")]
@@ -46,7 +52,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// When to colour: also NO_COLOR, CLICOLOR_FORCE and TERM=dumb count
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     pub(crate) color: Color,
     /// Only errors and warnings
     #[arg(long, short, global = true, conflicts_with = "verbose")]
@@ -254,7 +266,13 @@ pub(crate) struct Fetch {
     #[arg(required = true, value_name = "PACKAGE")]
     pub(crate) packages: Vec<String>,
     /// The folder to put packages in
-    #[arg(long, value_name = "DIR", default_value = ".", hide_default_value = true, conflicts_with = "to")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        hide_default_value = true,
+        conflicts_with = "to"
+    )]
     pub(crate) into: PathBuf,
     /// The exact folder (with --archive: file) of a single package
     #[arg(long, value_name = "PATH")]
@@ -394,7 +412,9 @@ pub(crate) struct PolicySource {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "All of these need an API token with the action `admin`, in PACKHOUSE_TOKEN or with --token-file.")]
+#[command(
+    after_help = "All of these need an API token with the action `admin`, in PACKHOUSE_TOKEN or with --token-file."
+)]
 pub(crate) struct Admin {
     #[command(subcommand)]
     pub(crate) verb: AdminVerb,
@@ -423,7 +443,9 @@ pub(crate) struct AdminToken {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenVerb {
     /// Make a token; it is shown once
-    #[command(after_help = "Example:\n  packhouse admin token create --label \"CI of acme\" --prefix acme/ --action publish --days 90")]
+    #[command(
+        after_help = "Example:\n  packhouse admin token create --label \"CI of acme\" --prefix acme/ --action publish --days 90"
+    )]
     Create {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
@@ -523,7 +545,9 @@ pub(crate) struct Takedown {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  packhouse admin remove acme/sensor@1.2.3 --reason \"court order\"")]
+#[command(
+    after_help = "Example:\n  packhouse admin remove acme/sensor@1.2.3 --reason \"court order\""
+)]
 pub(crate) struct Remove {
     /// `owner/name[/sub]@version`
     #[arg(value_name = "PACKAGE")]
@@ -637,7 +661,8 @@ fn limits(changes: &[String]) -> anyhow::Result<packhouse_core::limits::Limits> 
     let serde_json::Value::Object(mut table) = start else { return Ok(Default::default()) };
     for change in changes {
         let shown = packhouse_core::escape::excerpt(change, 100);
-        let parsed = change.split_once('=').and_then(|(name, n)| Some((name, n.parse::<u64>().ok()?)));
+        let parsed =
+            change.split_once('=').and_then(|(name, n)| Some((name, n.parse::<u64>().ok()?)));
         let Some((name, value)) = parsed else {
             let hint = "write `--limit NAME=NUMBER`, for example `--limit archive_bytes=134217728`";
             return Err(Stop::usage(format!("`{shown}` is not a limit"), hint).into());
@@ -645,13 +670,16 @@ fn limits(changes: &[String]) -> anyhow::Result<packhouse_core::limits::Limits> 
         let Some(slot) = table.get_mut(name) else {
             let hint = match nearest(name, table.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("limits are {}", table.keys().cloned().collect::<Vec<_>>().join(", ")),
+                None => {
+                    format!("limits are {}", table.keys().cloned().collect::<Vec<_>>().join(", "))
+                }
             };
             return Err(Stop::usage(format!("there is no limit `{shown}`"), hint).into());
         };
         *slot = value.into();
     }
-    serde_json::from_value(table.into()).map_err(|e| Stop::usage(format!("a limit is too large: {e}"), "").into())
+    serde_json::from_value(table.into())
+        .map_err(|e| Stop::usage(format!("a limit is too large: {e}"), "").into())
 }
 
 /// Tells what is wrong with the arguments. Help and version are no mistakes; everything else is

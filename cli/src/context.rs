@@ -48,7 +48,10 @@ pub(crate) fn registry_of(
         return Ok(None);
     };
     let url = text.parse().map_err(|e| {
-        Stop::usage(format!("`{}`: {e}", manifest.path), "mend its `registry`, or give `--registry URL`")
+        Stop::usage(
+            format!("`{}`: {e}", manifest.path),
+            "mend its `registry`, or give `--registry URL`",
+        )
     })?;
     Ok(Some(Registry { url, trusted: false }))
 }
@@ -100,7 +103,8 @@ pub(crate) fn given_token(global: &Global) -> anyhow::Result<Option<Secret>> {
 
 /// A client of `registry`; it reads with the API token where one is given.
 pub(crate) fn client(global: &Global, registry: &Registry) -> anyhow::Result<Client> {
-    let options = Options { ca_file: var("SSL_CERT_FILE").map(PathBuf::from), ..Options::default() };
+    let options =
+        Options { ca_file: var("SSL_CERT_FILE").map(PathBuf::from), ..Options::default() };
     let token = if registry.trusted { given_token(global)? } else { None };
     Ok(Client::new(registry.url.clone(), options).reading_with(token))
 }
@@ -141,7 +145,10 @@ fn trusted_token(global: &Global, registry: &Registry) -> anyhow::Result<Option<
     let token = given_token(global)?;
     if token.is_some() && !registry.trusted {
         return Err(Stop::usage(
-            format!("the registry {} is named by a manifest only, so the API token is not sent there", registry.url),
+            format!(
+                "the registry {} is named by a manifest only, so the API token is not sent there",
+                registry.url
+            ),
             "name it with `--registry` or PACKHOUSE_REGISTRY",
         )
         .into());
@@ -177,7 +184,8 @@ pub(crate) fn cheap_setting(job: &Job, source: &Source, tag: Option<&str>, ui: &
         source.manifest.name.as_ref().map(|name| &name.value),
         Some(packhouse_core::manifest::Name::Full(_))
     );
-    let declared = source.manifest.repository.as_ref().and_then(|field| repository_of(&field.value));
+    let declared =
+        source.manifest.repository.as_ref().and_then(|field| repository_of(&field.value));
     if job.in_actions || !(full || declared.is_some()) {
         return setting(job, &source.folder, tag, ui);
     }
@@ -193,7 +201,12 @@ pub(crate) fn open(place: &Path, files: &Files, limits: &Limits) -> anyhow::Resu
             let at = folder.join(broken.path.as_str());
             let field = broken.field.as_deref().map(|f| format!("`{f}`: ")).unwrap_or_default();
             let place = format!("{}:{}:{}", shown(&at), broken.at.line, broken.at.column);
-            Err(Stop::new(crate::exit::Exit::Findings, format!("{place}: {field}{}", broken.message), broken.help).into())
+            Err(Stop::new(
+                crate::exit::Exit::Findings,
+                format!("{place}: {field}{}", broken.message),
+                broken.help,
+            )
+            .into())
         }
     }
 }
@@ -228,13 +241,18 @@ fn set_where_it_fits(source: &mut Source, version: &Version) -> Result<(), Clien
 }
 
 /// The one version that a tag on the checked-out commit names, and that tag.
-fn version_from_git(source: &Source, setting: &Setting, ui: &Ui) -> anyhow::Result<(String, Version)> {
+fn version_from_git(
+    source: &Source,
+    setting: &Setting,
+    ui: &Ui,
+) -> anyhow::Result<(String, Version)> {
     let identifier = source.identifier(setting)?;
     let order = source.manifest.order;
     let named = |tag: &str| Version::from_tag(order, tag, identifier.rest());
     // A job for a tag releases that tag, whatever else points at the commit.
     if let Some(tag) = &setting.tag {
-        let version = named(tag).map_err(|e| Stop::usage(e.to_string(), "name the tag after the version"))?;
+        let version =
+            named(tag).map_err(|e| Stop::usage(e.to_string(), "name the tag after the version"))?;
         return Ok((tag.clone(), version));
     }
     let checkout = Checkout::find(&source.folder)?.ok_or_else(|| {
@@ -259,7 +277,11 @@ fn version_from_git(source: &Source, setting: &Setting, ui: &Ui) -> anyhow::Resu
                 [] => "no tag points at the commit that is checked out".to_owned(),
                 tags => format!("no tag on this commit names a version: {}", list(tags)),
             };
-            Err(Stop::usage(there, "tag it, for example `git tag v1.2.3`, or fetch tags (`fetch-depth: 0`)").into())
+            Err(Stop::usage(
+                there,
+                "tag it, for example `git tag v1.2.3`, or fetch tags (`fetch-depth: 0`)",
+            )
+            .into())
         }
         several => {
             let names: Vec<_> = several.iter().map(|(tag, _)| tag.clone()).collect();
@@ -273,9 +295,13 @@ fn version_from_git(source: &Source, setting: &Setting, ui: &Ui) -> anyhow::Resu
 }
 
 fn list(names: &[String]) -> String {
-    let shown: Vec<_> =
-        names.iter().take(5).map(|n| format!("`{}`", packhouse_core::escape::excerpt(n, 100))).collect();
-    let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
+    let shown: Vec<_> = names
+        .iter()
+        .take(5)
+        .map(|n| format!("`{}`", packhouse_core::escape::excerpt(n, 100)))
+        .collect();
+    let more =
+        if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
     shown.join(", ") + &more
 }
 
@@ -283,9 +309,10 @@ fn list(names: &[String]) -> String {
 pub(crate) fn report_folder(folder: &Path) -> String {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let root = absolute.ancestors().find(|above| above.join(".git").exists());
-    let absolute = fs_err::canonicalize(&absolute).unwrap_or(absolute);
+    let real = fs_err::canonicalize(&absolute).ok();
     let root = root.and_then(|root| fs_err::canonicalize(root).ok());
-    let relative = root.and_then(|root| absolute.strip_prefix(root).ok().map(Path::to_owned));
+    let relative =
+        real.zip(root).and_then(|(real, root)| Some(real.strip_prefix(root).ok()?.to_owned()));
     let path = relative.unwrap_or_else(|| folder.to_owned());
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
     let joined = parts.join("/");

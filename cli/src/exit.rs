@@ -165,7 +165,13 @@ struct Told<'a> {
 fn told(error: &anyhow::Error) -> Told<'_> {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         let hint = Some(stop.hint.clone()).filter(|hint| !hint.is_empty());
-        return Told { exit: stop.exit, message: stop.message.clone(), during: None, hint, refusal: None };
+        return Told {
+            exit: stop.exit,
+            message: stop.message.clone(),
+            during: None,
+            hint,
+            refusal: None,
+        };
     }
     let (client, during) = match error.downcast_ref::<Failed>() {
         Some(failed) => {
@@ -186,7 +192,13 @@ fn told(error: &anyhow::Error) -> Told<'_> {
             },
         },
         // What nobody foresaw still has a message; files and folders are the commonest.
-        None => Told { exit: Exit::Usage, message: format!("{error:#}"), during, hint: None, refusal: None },
+        None => Told {
+            exit: Exit::Usage,
+            message: format!("{error:#}"),
+            during,
+            hint: None,
+            refusal: None,
+        },
     }
 }
 
@@ -257,7 +269,8 @@ mod tests {
     fn every_code_is_one_line_of_the_table() {
         let page = include_str!("../../docs/exit-codes.md");
         for exit in Exit::ALL {
-            let rows = page.lines().filter(|line| line.starts_with(&format!("| {} |", exit.code())));
+            let rows =
+                page.lines().filter(|line| line.starts_with(&format!("| {} |", exit.code())));
             assert_eq!(rows.count(), 1, "{exit:?}");
         }
     }

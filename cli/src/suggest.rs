@@ -1,7 +1,10 @@
 //! Did you mean.
 
 /// The one of `known` that was probably meant by `found`, if any is near.
-pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    found: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let found = found.to_lowercase();
     known
         .into_iter()

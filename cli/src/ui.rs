@@ -129,7 +129,10 @@ impl Ui {
     pub(crate) fn annotate_error(&self, message: &str, hint: Option<&str>) {
         if self.in_actions {
             let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            self.text(&format!("::error title=packhouse::{}\n", workflow_data(&format!("{message}{hint}"))));
+            self.text(&format!(
+                "::error title=packhouse::{}\n",
+                workflow_data(&format!("{message}{hint}"))
+            ));
         }
     }
 

@@ -3,7 +3,8 @@
 use packhouse_client::Client;
 use packhouse_client::url::encode;
 use packhouse_core::api::{
-    MarkAnswer, NewToken, PolicyAnswer, ReserveRequest, TakedownRequest, TokenAnswer, TransferRequest,
+    MarkAnswer, NewToken, PolicyAnswer, ReserveRequest, TakedownRequest, TokenAnswer,
+    TransferRequest,
 };
 use packhouse_core::claims::{OwnerPin, Pins};
 use packhouse_core::escape::{excerpt, printable};
@@ -85,7 +86,13 @@ impl Operator<'_> {
                     return self.ui.print_json(&json!({"schema": 1, "token": answer}));
                 }
                 let until = printable(&answer.expires_at);
-                self.ui.done("Created", &format!("token {}, good until {until}; it is shown only now", printable(&answer.id)));
+                self.ui.done(
+                    "Created",
+                    &format!(
+                        "token {}, good until {until}; it is shown only now",
+                        printable(&answer.id)
+                    ),
+                );
                 let text = answer.token.as_ref().map(Secret::reveal).unwrap_or_default();
                 self.ui.print(&format!("{}\n", printable(text)))
             }
@@ -134,12 +141,15 @@ impl Operator<'_> {
             if self.ui.json {
                 return self.ui.print_json(&json!({"schema": 1, "reserved": reserved}));
             }
-            let line = |r: &Reserved| format!("{:<32} {}\n", excerpt(&r.name, 200), excerpt(&r.reason, 200));
+            let line = |r: &Reserved| {
+                format!("{:<32} {}\n", excerpt(&r.name, 200), excerpt(&r.reason, 200))
+            };
             return self.ui.print(&reserved.iter().map(line).collect::<String>());
         }
         let name = args.name.clone().unwrap_or_default();
         if args.free {
-            let _: Value = self.send("DELETE", &format!("{path}?name={}", encode(&name)), NOTHING)?;
+            let _: Value =
+                self.send("DELETE", &format!("{path}?name={}", encode(&name)), NOTHING)?;
             self.ui.done("Freed", &excerpt(&name, 300));
             return self.finish(json!({"schema": 1, "freed": name}));
         }
@@ -154,7 +164,14 @@ impl Operator<'_> {
         self.finish(json!({"schema": 1, "reserved": name}))
     }
 
-    fn take_down(&self, path: &str, verb: &str, package: &str, reason: &str, undo: bool) -> anyhow::Result<()> {
+    fn take_down(
+        &self,
+        path: &str,
+        verb: &str,
+        package: &str,
+        reason: &str,
+        undo: bool,
+    ) -> anyhow::Result<()> {
         let (identifier, version) = exact(package)?;
         let (reason, title) = (reason.to_owned(), format!("{identifier}@{version}"));
         let request = TakedownRequest { identifier: identifier.to_string(), version, reason, undo };
@@ -174,6 +191,12 @@ fn token_line(token: &TokenAnswer) -> String {
         Some(at) => format!("revoked {at}"),
         None => format!("until {}", token.expires_at),
     };
-    let line = format!("{}  {:<24} {:<20} {}  {state}", token.id, token.label, prefix, token.actions.join(","));
+    let line = format!(
+        "{}  {:<24} {:<20} {}  {state}",
+        token.id,
+        token.label,
+        prefix,
+        token.actions.join(",")
+    );
     format!("{}\n", excerpt(&line, 400))
 }

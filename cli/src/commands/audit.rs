@@ -35,10 +35,9 @@ impl Checked {
 }
 
 pub(crate) fn run(args: &Audit, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
-    let fail_on = args
-        .fail_on
-        .parse()
-        .map_err(|e: report::FailOnError| Stop::usage(e.to_string(), "`--fail-on error` is the default"))?;
+    let fail_on = args.fail_on.parse().map_err(|e: report::FailOnError| {
+        Stop::usage(e.to_string(), "`--fail-on error` is the default")
+    })?;
     let limits = Limits::default();
     let mut checked = Vec::new();
     for path in &args.paths {
@@ -48,7 +47,9 @@ pub(crate) fn run(args: &Audit, global: &Global, ui: &Ui) -> anyhow::Result<Exit
     let format = if ui.json { ReportFormat::Json } else { args.format };
     match format {
         // The findings are what was asked for, so they go to stdout.
-        ReportFormat::Human => ui.print(&report::human::render(&audited, style(ui, ui.color_out)))?,
+        ReportFormat::Human => {
+            ui.print(&report::human::render(&audited, style(ui, ui.color_out)))?
+        }
         ReportFormat::Json => ui.print(&report::json::render(&audited))?,
         ReportFormat::Github => ui.print(&report::github::render(&audited))?,
         ReportFormat::Sarif => ui.print(&report::sarif::render(&audited))?,
@@ -65,7 +66,13 @@ pub(crate) fn run(args: &Audit, global: &Global, ui: &Ui) -> anyhow::Result<Exit
     })
 }
 
-fn one(path: &Path, args: &Audit, global: &Global, limits: &Limits, ui: &Ui) -> anyhow::Result<Checked> {
+fn one(
+    path: &Path,
+    args: &Audit,
+    global: &Global,
+    limits: &Limits,
+    ui: &Ui,
+) -> anyhow::Result<Checked> {
     match plan::open(path, &args.files.choice(), limits)? {
         Opened::Broken { folder, tree, broken } => Ok(Checked {
             title: broken.path.to_string(),

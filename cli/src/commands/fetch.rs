@@ -29,9 +29,17 @@ struct Got {
 }
 
 pub(crate) fn run(args: &Fetch, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
-    let wanted = args.packages.iter().map(|text| Ok(text.parse()?)).collect::<anyhow::Result<Vec<Wanted>>>()?;
+    let wanted = args
+        .packages
+        .iter()
+        .map(|text| Ok(text.parse()?))
+        .collect::<anyhow::Result<Vec<Wanted>>>()?;
     if args.to.is_some() && wanted.len() > 1 {
-        return Err(Stop::usage("`--to` names the place of a single package", "use `--into DIR` for several").into());
+        return Err(Stop::usage(
+            "`--to` names the place of a single package",
+            "use `--into DIR` for several",
+        )
+        .into());
     }
     let client = context::reader(global)?;
     let chosen = packhouse_client::parallel(&wanted, AT_ONCE, |_, wanted| resolve(&client, wanted));
@@ -40,7 +48,12 @@ pub(crate) fn run(args: &Fetch, global: &Global, ui: &Ui) -> anyhow::Result<Exit
     for chosen in chosen {
         let place = place(args, &chosen);
         if let Some((_, other)) = places.iter().find(|(taken, _)| *taken == place) {
-            let message = format!("`{}` and `{}` would both become `{}`", other.title(), chosen.title(), shown(&place));
+            let message = format!(
+                "`{}` and `{}` would both become `{}`",
+                other.title(),
+                chosen.title(),
+                shown(&place)
+            );
             return Err(Stop::usage(message, "fetch them one by one with `--to`").into());
         }
         for warning in &chosen.warnings {
@@ -59,7 +72,10 @@ pub(crate) fn run(args: &Fetch, global: &Global, ui: &Ui) -> anyhow::Result<Exit
     let got = results.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     for got in &got {
         let verb = if got.unchanged { "Unchanged" } else { "Fetched" };
-        ui.done(verb, &format!("{} ({}), every byte checked", got.chosen.title(), size(got.chosen.bytes)));
+        ui.done(
+            verb,
+            &format!("{} ({}), every byte checked", got.chosen.title(), size(got.chosen.bytes)),
+        );
     }
     if ui.json {
         let packages: Vec<_> = got
@@ -129,7 +145,9 @@ fn one(
         fs_err::create_dir_all(folder)?;
         super::pack::write(place, &bytes)?;
     } else {
-        extract(&bytes, chosen.tree_digest, place, args.force, &limits, &|path| unfinished.add(path))?;
+        extract(&bytes, chosen.tree_digest, place, args.force, &limits, &|path| {
+            unfinished.add(path)
+        })?;
     }
     Ok(got(false))
 }
@@ -142,14 +160,17 @@ fn holds(args: &Fetch, place: &Path, chosen: &Chosen, limits: &Limits) -> bool {
     }
     // Ignore files in a package are files of it like others.
     let all = Choice { include: vec!["*".to_owned()], exclude: Vec::new() };
-    walk(place, &all, limits)
-        .is_ok_and(|walked| walked.oddities.is_empty() && walked.tree.digest() == chosen.tree_digest)
+    walk(place, &all, limits).is_ok_and(|walked| {
+        walked.oddities.is_empty() && walked.tree.digest() == chosen.tree_digest
+    })
 }
 
 /// Where caches belong: the XDG folder, on every system.
 fn cache_dir() -> Option<PathBuf> {
     let xdg = var("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || var("HOME").or_else(|| var("LOCALAPPDATA")).map(|home| PathBuf::from(home).join(".cache"));
+    let home = || {
+        var("HOME").or_else(|| var("LOCALAPPDATA")).map(|home| PathBuf::from(home).join(".cache"))
+    };
     Some(xdg.or_else(home)?.join("packhouse"))
 }
 
@@ -182,7 +203,9 @@ impl Bar {
     fn new(ui: &Ui, total: u64) -> Self {
         Self((ui.bars && total >= 256 << 10).then(|| {
             let bar = ProgressBar::new(total);
-            let style = ProgressStyle::with_template("fetching {bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+            let style = ProgressStyle::with_template(
+                "fetching {bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            );
             style.into_iter().for_each(|style| bar.set_style(style));
             bar
         }))

@@ -50,7 +50,10 @@ pub(crate) fn run(args: &Info, global: &Global, ui: &Ui) -> anyhow::Result<Exit>
     Ok(Exit::Ok)
 }
 
-fn release(client: &Client, chosen: &packhouse_client::fetch::Chosen) -> anyhow::Result<ReleaseInfo> {
+fn release(
+    client: &Client,
+    chosen: &packhouse_client::fetch::Chosen,
+) -> anyhow::Result<ReleaseInfo> {
     let info = client.release(&chosen.identifier, chosen.version.text())?.info;
     Ok(info)
 }
@@ -90,10 +93,17 @@ fn versions(out: &mut String, index: &IndexFile, ui: &Ui) {
     out.push_str(&format!("{}\n", ui.dim("versions")));
     for version in index.versions.iter().take(LISTED) {
         let date = excerpt(version.released_at.get(..10).unwrap_or_default(), 10);
-        out.push_str(&format!("  {:<20} {date}{}\n", excerpt(&version.version, 60), marks(version)));
+        out.push_str(&format!(
+            "  {:<20} {date}{}\n",
+            excerpt(&version.version, 60),
+            marks(version)
+        ));
     }
     if index.versions.len() > LISTED {
-        out.push_str(&format!("  and {} more; `--json` lists all\n", index.versions.len() - LISTED));
+        out.push_str(&format!(
+            "  and {} more; `--json` lists all\n",
+            index.versions.len() - LISTED
+        ));
     }
 }
 
@@ -106,6 +116,8 @@ fn marks(version: &IndexVersion) -> String {
     ];
     marks
         .iter()
-        .filter_map(|(how, mark)| Some(format!("  {how}: {}", excerpt(&mark.as_ref()?.reason, 100))))
+        .filter_map(|(how, mark)| {
+            Some(format!("  {how}: {}", excerpt(&mark.as_ref()?.reason, 100)))
+        })
         .collect()
 }

@@ -23,7 +23,9 @@ pub(crate) fn run(args: &Init, ui: &Ui) -> anyhow::Result<Exit> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("formats are {}", ids().collect::<Vec<_>>().join(", ")),
         };
-        return Err(Stop::usage(format!("`{}` is not a format", printable(&args.format)), hint).into());
+        return Err(
+            Stop::usage(format!("`{}` is not a format", printable(&args.format)), hint).into()
+        );
     };
     for known in formats::FORMATS {
         let path = args.path.join(known.file());
@@ -71,9 +73,11 @@ fn name(args: &Init) -> anyhow::Result<(Identifier, Option<String>)> {
         return Ok((identifier, Some(repository.unwrap_or(guess))));
     }
     let absolute = std::path::absolute(&args.path)?;
-    let folder = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder =
+        absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let plain = |text: &str| {
-        let kept = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' });
+        let kept =
+            text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' });
         kept.collect::<String>().trim_matches('-').to_owned()
     };
     let Some(owner) = remote.as_deref().and_then(|remote| remote.split('/').next()) else {
@@ -88,7 +92,12 @@ fn name(args: &Init) -> anyhow::Result<(Identifier, Option<String>)> {
     Ok((identifier, repository))
 }
 
-fn manifest(format: &str, identifier: &Identifier, repository: Option<&str>, args: &Init) -> anyhow::Result<String> {
+fn manifest(
+    format: &str,
+    identifier: &Identifier,
+    repository: Option<&str>,
+    args: &Init,
+) -> anyhow::Result<String> {
     let quoted = |text: &str| serde_json::to_string(text); // also a string in YAML and in TOML
     let repository = repository.unwrap_or("https://github.com/OWNER/NAME");
     let summary = args.summary.as_deref().unwrap_or("What it is, in one sentence.");
@@ -98,21 +107,33 @@ fn manifest(format: &str, identifier: &Identifier, repository: Option<&str>, arg
         "packhouse" => format!(
             "package:\n  identifier: {identifier}\n  version: {}\n  repository: {repository}\n  license: {}\n  summary: {}\n\n\
              # What it needs from the registry, for example `- acme/base@^1.2`.\ndependencies: []\n",
-            quoted(version)?, quoted(license)?, quoted(summary)?,
+            quoted(version)?,
+            quoted(license)?,
+            quoted(summary)?,
         ),
         "ato" => format!(
             "requires-atopile: \">=0.9.0\"\n\npackage:\n  identifier: {identifier}\n  version: {}\n  repository: {repository}\n  \
              license: {}\n  summary: {}\n\npaths:\n  src: ./\n  layout: ./layouts\n\nbuilds:\n  default:\n    entry: {}.ato:App\n\ndependencies: []\n",
-            quoted(version)?, quoted(license)?, quoted(summary)?, identifier.name().replace('-', "_"),
+            quoted(version)?,
+            quoted(license)?,
+            quoted(summary)?,
+            identifier.name().replace('-', "_"),
         ),
         "pyproject" => format!(
             "[project]\nname = {}\nversion = {}\ndescription = {}\nlicense = {}\nreadme = \"README.md\"\nrequires-python = \">=3.11\"\n\
              dependencies = []\n\n[project.urls]\nRepository = {}\n",
-            quoted(identifier.name())?, quoted(version)?, quoted(summary)?, quoted(license)?, quoted(repository)?,
+            quoted(identifier.name())?,
+            quoted(version)?,
+            quoted(summary)?,
+            quoted(license)?,
+            quoted(repository)?,
         ),
         "attune" => format!(
             "ref: {}\nlabel: {}\ndescription: {}\nversion: {}\n",
-            identifier.name().replace('-', "_"), quoted(identifier.name())?, quoted(summary)?, quoted(version)?,
+            identifier.name().replace('-', "_"),
+            quoted(identifier.name())?,
+            quoted(summary)?,
+            quoted(version)?,
         ),
         other => {
             return Err(Stop::usage(

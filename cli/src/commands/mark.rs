@@ -47,14 +47,17 @@ fn mark(
     };
     let answer = call(&client, &tokens, &identifier, &request)?;
     ui.done(verbs[usize::from(args.undo)], &format!("{identifier}@{version}"));
-    if ui.json { ui.print_json(&document(&answer)?)? }
+    if ui.json {
+        ui.print_json(&document(&answer)?)?
+    }
     Ok(Exit::Ok)
 }
 
 /// An answer's marks as the result for programs.
 pub(super) fn document(answer: &MarkAnswer) -> anyhow::Result<Value> {
     let mut document = json!({"schema": 1});
-    if let (Value::Object(all), Value::Object(own)) = (&mut document, serde_json::to_value(answer)?) {
+    if let (Value::Object(all), Value::Object(own)) = (&mut document, serde_json::to_value(answer)?)
+    {
         all.extend(own);
     }
     Ok(document)

@@ -14,15 +14,15 @@ pub(crate) mod publish;
 pub(crate) mod search;
 pub(crate) mod verify;
 
-use packhouse_client::ClientError;
 use packhouse_core::identifier::Identifier;
 
 use crate::exit::Stop;
 
 /// An identifier from the command line.
 fn identifier(text: &str) -> anyhow::Result<Identifier> {
-    text.parse::<Identifier>()
-        .map_err(|e| Stop::usage(e.to_string(), "packages are named `owner/name` or `owner/name/sub`").into())
+    text.parse::<Identifier>().map_err(|e| {
+        Stop::usage(e.to_string(), "packages are named `owner/name` or `owner/name/sub`").into()
+    })
 }
 
 /// `identifier@version` from the command line.
@@ -35,9 +35,4 @@ fn exact(text: &str) -> anyhow::Result<(Identifier, String)> {
         )
         .into()),
     }
-}
-
-/// Whether the registry said that there is no such thing.
-fn not_found(error: &ClientError) -> bool {
-    matches!(error, ClientError::Refused(refusal) if refusal.status == 404)
 }

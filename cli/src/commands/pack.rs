@@ -29,12 +29,20 @@ pub(crate) fn run(args: &Pack, _: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     let ready = source.pack(&setting)?;
     let bytes = ready.archive.bytes.len() as u64;
     if bytes > limits.archive_bytes {
-        ui.warn(&format!("{} is more than registries take by default ({})", size(bytes), size(limits.archive_bytes)));
+        ui.warn(&format!(
+            "{} is more than registries take by default ({})",
+            size(bytes),
+            size(limits.archive_bytes)
+        ));
     }
     let output = args.output.clone().unwrap_or_else(|| default_name(&ready));
     if output == Path::new("-") {
         if ui.json {
-            return Err(Stop::usage("stdout cannot be the archive and JSON at once", "give `-o FILE`").into());
+            return Err(Stop::usage(
+                "stdout cannot be the archive and JSON at once",
+                "give `-o FILE`",
+            )
+            .into());
         }
         use std::io::Write as _;
         std::io::stdout().lock().write_all(&ready.archive.bytes)?;
@@ -94,7 +102,9 @@ fn list(tree: &Tree, ui: &Ui) -> anyhow::Result<Exit> {
     }
     let lines: String = files
         .iter()
-        .map(|(path, file)| format!("{:>10}  {}\n", size(file.bytes.len() as u64), printable(path.as_str())))
+        .map(|(path, file)| {
+            format!("{:>10}  {}\n", size(file.bytes.len() as u64), printable(path.as_str()))
+        })
         .collect();
     ui.print(&lines)?;
     ui.done("Total", &format!("{} files, {}", tree.len(), size(tree.bytes())));

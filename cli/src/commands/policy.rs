@@ -48,7 +48,9 @@ fn change(set: &PolicySet, global: &Global, ui: &Ui) -> anyhow::Result<PolicyAns
 pub(super) fn show(answer: &PolicyAnswer, ui: &Ui) -> anyhow::Result<()> {
     if ui.json {
         let mut document = json!({"schema": 1});
-        if let (Value::Object(all), Value::Object(own)) = (&mut document, serde_json::to_value(answer)?) {
+        if let (Value::Object(all), Value::Object(own)) =
+            (&mut document, serde_json::to_value(answer)?)
+        {
             all.extend(own);
         }
         return ui.print_json(&document);
@@ -60,7 +62,10 @@ pub(super) fn show(answer: &PolicyAnswer, ui: &Ui) -> anyhow::Result<()> {
         Source::Branch { branch } => format!("the protected branch `{branch}`"),
     };
     let pins = match &answer.pins {
-        Some(pins) => format!("repository {} of owner {} at {}", pins.repository_id, pins.owner_id, pins.issuer),
+        Some(pins) => format!(
+            "repository {} of owner {} at {}",
+            pins.repository_id, pins.owner_id, pins.issuer
+        ),
         None => "nothing: no CI published it yet".to_owned(),
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -73,7 +78,11 @@ pub(super) fn show(answer: &PolicyAnswer, ui: &Ui) -> anyhow::Result<()> {
         ("protected ref", yes(policy.protected_ref)),
         ("runner", text(&policy.runner)),
         ("pinned to", pins),
-        ("API tokens", if answer.tokens_allowed { "allowed" } else { "only while it is not pinned" }.to_owned()),
+        (
+            "API tokens",
+            if answer.tokens_allowed { "allowed" } else { "only while it is not pinned" }
+                .to_owned(),
+        ),
     ];
     let mut out = format!("{}\n", ui.bold(&printable(&answer.identifier)));
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {

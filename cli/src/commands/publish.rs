@@ -57,7 +57,11 @@ fn sources(args: &Publish, limits: &Limits, ui: &Ui) -> anyhow::Result<Vec<(Sour
         let identifier = source.identifier(setting)?;
         if let Some(other) = seen.insert(identifier.clone(), &source.folder) {
             return Err(Stop::usage(
-                format!("`{}` and `{}` are both `{identifier}`", shown(other), shown(&source.folder)),
+                format!(
+                    "`{}` and `{}` are both `{identifier}`",
+                    shown(other),
+                    shown(&source.folder)
+                ),
                 "name each package once",
             )
             .into());
@@ -86,7 +90,9 @@ fn audited(
             judged.tag = None;
         }
         let findings = source.audit(&judged, facts.as_ref(), limits);
-        let stops = findings.iter().any(|finding| finding.severity == packhouse_core::audit::Severity::Error);
+        let stops = findings
+            .iter()
+            .any(|finding| finding.severity == packhouse_core::audit::Severity::Error);
         if !stops {
             ready.push(source.pack(&setting)?);
         }
@@ -124,7 +130,11 @@ fn tell(audited: &[Audited], failed: bool, ui: &Ui) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn with_artifacts(args: &Publish, mut ready: Vec<Ready>, limits: &Limits) -> anyhow::Result<Vec<Ready>> {
+fn with_artifacts(
+    args: &Publish,
+    mut ready: Vec<Ready>,
+    limits: &Limits,
+) -> anyhow::Result<Vec<Ready>> {
     let Some(folder) = &args.artifacts else { return Ok(ready) };
     let [package] = &mut ready[..] else {
         return Err(Stop::usage(
@@ -137,11 +147,18 @@ fn with_artifacts(args: &Publish, mut ready: Vec<Ready>, limits: &Limits) -> any
     Ok(ready)
 }
 
-fn rehearsed(args: &Publish, ready: &[Ready], answers: &[RehearsalAnswer], ui: &Ui) -> anyhow::Result<Exit> {
+fn rehearsed(
+    args: &Publish,
+    ready: &[Ready],
+    answers: &[RehearsalAnswer],
+    ui: &Ui,
+) -> anyhow::Result<Exit> {
     for (package, answer) in ready.iter().zip(answers) {
         let what = match (answer.outcome.as_str(), answer.first_release) {
             ("already-released", _) => "is released with this very content: nothing would happen",
-            (_, true) => "would be released, as its first release, which pins the package to this repository",
+            (_, true) => {
+                "would be released, as its first release, which pins the package to this repository"
+            }
             _ => "would be released",
         };
         ui.done("Rehearsed", &format!("{}: {what}", package.title()));
@@ -180,7 +197,12 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn published(args: &Publish, ready: &[Ready], results: &[Published], ui: &Ui) -> anyhow::Result<Exit> {
+fn published(
+    args: &Publish,
+    ready: &[Ready],
+    results: &[Published],
+    ui: &Ui,
+) -> anyhow::Result<Exit> {
     let mut summary = String::from("| package | status | digest |\n|---|---|---|\n");
     for (package, result) in ready.iter().zip(results) {
         let title = package.title();
@@ -200,7 +222,11 @@ fn published(args: &Publish, ready: &[Ready], results: &[Published], ui: &Ui) ->
         if let Some(note) = &result.note {
             ui.note(&format!("{title}: {note}"));
         }
-        summary.push_str(&format!("| `{title}` | {} | `{}` |\n", word(result.outcome), package.archive.digest));
+        summary.push_str(&format!(
+            "| `{title}` | {} | `{}` |\n",
+            word(result.outcome),
+            package.archive.digest
+        ));
     }
     crate::github::summary(ui, &summary);
     let packages: Vec<Value> = ready
@@ -218,14 +244,25 @@ fn published(args: &Publish, ready: &[Ready], results: &[Published], ui: &Ui) ->
         .collect();
     let skipped = results.iter().all(|result| result.outcome == Outcome::Skipped);
     let fresh = results.iter().any(|result| result.outcome == Outcome::Published);
-    let status = if skipped { "skipped" } else if fresh { "published" } else { "already-published" };
+    let status = if skipped {
+        "skipped"
+    } else if fresh {
+        "published"
+    } else {
+        "already-published"
+    };
     let url = results.iter().find_map(|r| r.receipt.as_ref()).map(|r: &Receipt| printable(&r.url));
     crate::github::outputs(ui, &[("url", url.as_deref().unwrap_or_default())]);
     self::results(args, ready, status, packages, ui)?;
     if !ui.json {
         for (package, result) in ready.iter().zip(results) {
             if let Some(receipt) = &result.receipt {
-                ui.print(&format!("{}  {}  {}\n", package.title(), package.archive.digest, printable(&receipt.url)))?;
+                ui.print(&format!(
+                    "{}  {}  {}\n",
+                    package.title(),
+                    package.archive.digest,
+                    printable(&receipt.url)
+                ))?;
             }
         }
     }
@@ -233,7 +270,13 @@ fn published(args: &Publish, ready: &[Ready], results: &[Published], ui: &Ui) ->
 }
 
 /// The result for programs: stdout with `--json`, a file with `--receipt`, outputs in Actions.
-fn results(args: &Publish, ready: &[Ready], status: &str, packages: Vec<Value>, ui: &Ui) -> anyhow::Result<()> {
+fn results(
+    args: &Publish,
+    ready: &[Ready],
+    status: &str,
+    packages: Vec<Value>,
+    ui: &Ui,
+) -> anyhow::Result<()> {
     if let Some(first) = ready.first() {
         let digest = first.archive.digest.hex();
         let identifier = first.identifier.to_string();
@@ -280,7 +323,9 @@ impl<'a> Shown<'a> {
         let Some(bars) = self.bars.as_ref().filter(|_| total >= BAR_BYTES) else { return };
         let mut uploads = self.uploads.lock().unwrap_or_else(|e| e.into_inner());
         let bar = uploads.entry(package.title()).or_insert_with(|| {
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {bytes}/{total_bytes} {bytes_per_sec}");
+            let style = ProgressStyle::with_template(
+                "{prefix} {bar:24} {bytes}/{total_bytes} {bytes_per_sec}",
+            );
             let bar = bars.add(ProgressBar::new(total).with_prefix(package.title()));
             style.into_iter().for_each(|style| bar.set_style(style));
             bar

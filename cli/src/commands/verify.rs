@@ -23,7 +23,10 @@ pub(crate) fn run(args: &Verify, global: &Global, ui: &Ui) -> anyhow::Result<Exi
     let wrong = |what: &str, found: &str, expected: &str| {
         Stop::new(
             Exit::Integrity,
-            format!("`{place}` is not `{}`: its {what} is {found}, the registry released {expected}", chosen.title()),
+            format!(
+                "`{place}` is not `{}`: its {what} is {found}, the registry released {expected}",
+                chosen.title()
+            ),
             "fetch it again with `packhouse fetch`",
         )
     };
@@ -31,17 +34,30 @@ pub(crate) fn run(args: &Verify, global: &Global, ui: &Ui) -> anyhow::Result<Exi
         let all = Choice { include: vec!["*".to_owned()], exclude: Vec::new() };
         let walked = walk(&args.path, &all, &limits)?;
         if let Some(odd) = walked.oddities.first() {
-            let message = format!("`{place}` is not `{}`: `{}` is no file of a package", chosen.title(), odd.path);
-            return Err(Stop::new(Exit::Integrity, message, "fetch it again with `packhouse fetch`").into());
+            let message = format!(
+                "`{place}` is not `{}`: `{}` is no file of a package",
+                chosen.title(),
+                odd.path
+            );
+            return Err(Stop::new(
+                Exit::Integrity,
+                message,
+                "fetch it again with `packhouse fetch`",
+            )
+            .into());
         }
         let found = walked.tree.digest();
         if found != chosen.tree_digest {
-            return Err(wrong("content", &found.to_string(), &chosen.tree_digest.to_string()).into());
+            return Err(
+                wrong("content", &found.to_string(), &chosen.tree_digest.to_string()).into()
+            );
         }
         "folder"
     } else {
         if metadata.len() > limits.archive_bytes {
-            return Err(wrong("size", &metadata.len().to_string(), &chosen.bytes.to_string()).into());
+            return Err(
+                wrong("size", &metadata.len().to_string(), &chosen.bytes.to_string()).into()
+            );
         }
         let bytes = fs_err::read(&args.path)?;
         let found = Digest::of(&bytes);

@@ -39,7 +39,8 @@ impl std::str::FromStr for Wanted {
             None => (text, None),
         };
         let help = "write `owner/name`, `owner/name@1.2.3` or `owner/name@^1.2`";
-        let identifier = name.parse::<Identifier>().map_err(|e| ClientError::usage(e.to_string(), help))?;
+        let identifier =
+            name.parse::<Identifier>().map_err(|e| ClientError::usage(e.to_string(), help))?;
         if version == Some("") {
             return Err(ClientError::usage(format!("`{}` ends in `@`", excerpt(text, 200)), help));
         }
@@ -93,7 +94,8 @@ pub fn choose(index: &IndexFile, wanted: &Wanted) -> Result<Chosen, ClientError>
     known.sort_by(|a, b| b.0.cmp(&a.0));
     let name = &wanted.identifier;
     let Some(text) = &wanted.version else {
-        let usable = |(_, entry): &&(Version, &IndexVersion)| entry.in_service() && entry.yanked.is_none();
+        let usable =
+            |(_, entry): &&(Version, &IndexVersion)| entry.in_service() && entry.yanked.is_none();
         let stable = known.iter().filter(usable).find(|(version, _)| !version.is_prerelease());
         return match stable.or_else(|| known.iter().find(usable)) {
             Some((version, entry)) => chosen(wanted, version, entry),
@@ -152,10 +154,15 @@ fn chosen(wanted: &Wanted, version: &Version, entry: &IndexVersion) -> Result<Ch
         let Some(mark) = mark else { continue };
         let instead = mark.replacement.as_ref().map(|r| format!("; use `{}`", excerpt(r, 200)));
         let reason = excerpt(&mark.reason, 500);
-        warnings.push(format!("`{identifier}@{version}` is {how}: {reason}{}", instead.unwrap_or_default()));
+        warnings.push(format!(
+            "`{identifier}@{version}` is {how}: {reason}{}",
+            instead.unwrap_or_default()
+        ));
     }
     let wrong = |_| {
-        ClientError::Integrity(format!("the registry's index of `{identifier}` has a digest that is none"))
+        ClientError::Integrity(format!(
+            "the registry's index of `{identifier}` has a digest that is none"
+        ))
     };
     Ok(Chosen {
         digest: entry.digest.parse().map_err(wrong)?,
@@ -179,7 +186,11 @@ pub fn resolve(client: &Client, wanted: &Wanted) -> Result<Chosen, ClientError> 
         None => {
             let near = near(client, &wanted.identifier);
             Err(ClientError::Missing {
-                message: format!("there is no package `{}` at {}", wanted.identifier, client.registry()),
+                message: format!(
+                    "there is no package `{}` at {}",
+                    wanted.identifier,
+                    client.registry()
+                ),
                 help: match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "look for it with `packhouse search`".to_owned(),
@@ -223,7 +234,10 @@ pub fn download(
     let path = format!("/blobs/sha256/{}/{}.zip", chosen.digest, file_name(chosen));
     let token = client.read_token();
     let got = loop {
-        let (have, tag) = { let s = state.borrow(); (s.bytes.len() as u64, s.tag.clone()) };
+        let (have, tag) = {
+            let s = state.borrow();
+            (s.bytes.len() as u64, s.tag.clone())
+        };
         let mut call = client.call(Method::GET, &path).bearer(token);
         if have > 0 {
             call = call.header(header::RANGE.as_str(), format!("bytes={have}-"));
@@ -244,7 +258,9 @@ pub fn download(
                     state.restart();
                     return Ok(Next::Again);
                 }
-                status => return answer.read(64 << 10, deadline).map(|body| Next::Refused(status, body)),
+                status => {
+                    return answer.read(64 << 10, deadline).map(|body| Next::Refused(status, body));
+                }
             }
             state.note_tag(answer.header(header::ETAG));
             let left = chosen.bytes - state.bytes.len() as u64;
@@ -255,13 +271,13 @@ pub fn download(
             });
             // What came before a fault is continued by the next call, with a range of its own.
             match result {
-                Err(failure) if failure.is_passing() && state.bytes.len() as u64 > have => Ok(Next::Again),
+                Err(failure) if failure.is_passing() && state.bytes.len() as u64 > have => {
+                    Ok(Next::Again)
+                }
                 Err(failure) => Err(failure),
-                Ok(()) if (state.bytes.len() as u64) < chosen.bytes => Err(Failure::foreign(format!(
-                    "{} bytes, the index promised {}",
-                    state.bytes.len(),
-                    chosen.bytes
-                ))),
+                Ok(()) if (state.bytes.len() as u64) < chosen.bytes => Err(Failure::foreign(
+                    format!("{} bytes, the index promised {}", state.bytes.len(), chosen.bytes),
+                )),
                 Ok(()) => Ok(Next::Done),
             }
         });
@@ -297,7 +313,11 @@ enum Next {
 
 /// The name of the file in the address: only for people, the digest decides.
 fn file_name(chosen: &Chosen) -> String {
-    crate::url::encode(&format!("{}-{}", chosen.identifier.name().to_ascii_lowercase(), chosen.version.key()))
+    crate::url::encode(&format!(
+        "{}-{}",
+        chosen.identifier.name().to_ascii_lowercase(),
+        chosen.version.key()
+    ))
 }
 
 /// Whether a `Content-Range` begins where it should.
@@ -344,7 +364,10 @@ impl Partial {
         let limit = chosen.bytes.saturating_sub(1);
         let read = (&mut file).take(limit).read_to_end(&mut partial.bytes);
         let at = partial.bytes.len() as u64;
-        if read.is_err() || file.set_len(at).is_err() || file.seek(std::io::SeekFrom::Start(at)).is_err() {
+        if read.is_err()
+            || file.set_len(at).is_err()
+            || file.seek(std::io::SeekFrom::Start(at)).is_err()
+        {
             partial.bytes.clear();
             return partial;
         }
@@ -358,7 +381,9 @@ impl Partial {
         self.bytes.extend_from_slice(piece);
         self.hasher.update(piece);
         // A full disk costs the continuation and not the download.
-        if let Some(disk) = &mut self.disk && disk.file.write_all(piece).is_err() {
+        if let Some(disk) = &mut self.disk
+            && disk.file.write_all(piece).is_err()
+        {
             self.drop_disk();
         }
     }
@@ -422,7 +447,11 @@ mod tests {
 
     fn index(versions: &[(&str, &str)]) -> IndexFile {
         let mark = |on: bool| {
-            on.then(|| IndexMark { at: String::new(), reason: "why\u{1b}".to_owned(), replacement: Some("2.0.0".to_owned()) })
+            on.then(|| IndexMark {
+                at: String::new(),
+                reason: "why\u{1b}".to_owned(),
+                replacement: Some("2.0.0".to_owned()),
+            })
         };
         let versions = versions.iter().map(|(version, marks)| IndexVersion {
             version: (*version).to_owned(),
@@ -458,11 +487,31 @@ mod tests {
 
     #[test]
     fn the_newest_that_can_be_used_is_chosen() {
-        let all = index(&[("3.0.0-rc.1", ""), ("2.1.0", "y"), ("2.0.0", "q"), ("1.2.0", "d"), ("1.1.0", ""), ("1.0.0", "r")]);
-        let table: Vec<_> = ["acme/x", "acme/x@1.1.0", "acme/x@^1", "acme/x@1.1", "acme/x@2.1.0", "acme/x@^2", "acme/x@2.0.0", "acme/x@1.0.0", "acme/x@3.0.0-rc.1", "acme/x@>=3.0.0-rc", "acme/x@4.0.0", "acme/x@\u{1b}[2J"]
-            .iter()
-            .map(|wanted| format!("{} -> {}", excerpt(wanted, 50), pick(&all, wanted)))
-            .collect();
+        let all = index(&[
+            ("3.0.0-rc.1", ""),
+            ("2.1.0", "y"),
+            ("2.0.0", "q"),
+            ("1.2.0", "d"),
+            ("1.1.0", ""),
+            ("1.0.0", "r"),
+        ]);
+        let table: Vec<_> = [
+            "acme/x",
+            "acme/x@1.1.0",
+            "acme/x@^1",
+            "acme/x@1.1",
+            "acme/x@2.1.0",
+            "acme/x@^2",
+            "acme/x@2.0.0",
+            "acme/x@1.0.0",
+            "acme/x@3.0.0-rc.1",
+            "acme/x@>=3.0.0-rc",
+            "acme/x@4.0.0",
+            "acme/x@\u{1b}[2J",
+        ]
+        .iter()
+        .map(|wanted| format!("{} -> {}", excerpt(wanted, 50), pick(&all, wanted)))
+        .collect();
         insta::assert_snapshot!(table.join("\n"), @"");
         assert!(pick(&index(&[("1.0.0-a", "")]), "acme/x").starts_with("1.0.0-a"));
         assert!(pick(&index(&[]), "acme/x").contains("no version that can be used"));

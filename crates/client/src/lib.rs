@@ -9,10 +9,10 @@
 pub mod error;
 pub mod extract;
 pub mod fetch;
+pub mod http;
 pub mod manage;
 pub mod plan;
 pub mod publish;
-pub mod http;
 pub mod token;
 pub mod url;
 pub mod walk;

@@ -149,8 +149,13 @@ fn missing(folder: &Path, tree: &Tree) -> ClientError {
     let help = match &deeper[..] {
         [] => format!("manifests are {}; `packhouse init` writes one", manifests()),
         found => {
-            let named: Vec<_> = found.iter().take(5).map(|d| format!("`{}`", printable(&d.folder))).collect();
-            let more = if found.len() > 5 { format!(" and {} more", found.len() - 5) } else { String::new() };
+            let named: Vec<_> =
+                found.iter().take(5).map(|d| format!("`{}`", printable(&d.folder))).collect();
+            let more = if found.len() > 5 {
+                format!(" and {} more", found.len() - 5)
+            } else {
+                String::new()
+            };
             format!("there are packages in {}{more}: name those", named.join(", "))
         }
     };
@@ -199,20 +204,31 @@ impl Source {
     /// # Errors
     ///
     /// [`ClientError::Usage`] that says where a version could come from.
-    pub fn version(&self, identifier: &Identifier, setting: &Setting) -> Result<Version, ClientError> {
+    pub fn version(
+        &self,
+        identifier: &Identifier,
+        setting: &Setting,
+    ) -> Result<Version, ClientError> {
         let path = &self.manifest.path;
         if let Some(version) = &self.manifest.version {
             return Ok(version.value.clone());
         }
-        let problem = self.manifest.problems.iter().find(|problem| problem.field.ends_with("version"));
+        let problem =
+            self.manifest.problems.iter().find(|problem| problem.field.ends_with("version"));
         if let Some(problem) = problem {
             let at = format!("{path}:{}:{}", problem.at.line, problem.at.column);
-            return Err(ClientError::usage(format!("{at}: {}", problem.message), problem.help.clone()));
+            return Err(ClientError::usage(
+                format!("{at}: {}", problem.message),
+                problem.help.clone(),
+            ));
         }
         match &setting.tag {
             Some(tag) if self.manifest.version_from_tag => {
                 Version::from_tag(self.manifest.order, tag, identifier.rest()).map_err(|e| {
-                    ClientError::usage(e.to_string(), "name the tag after the version, or give `--version`")
+                    ClientError::usage(
+                        e.to_string(),
+                        "name the tag after the version, or give `--version`",
+                    )
                 })
             }
             None if self.manifest.version_from_tag => Err(ClientError::usage(
@@ -394,18 +410,26 @@ mod tests {
         assert!(help(&dir.path().join("nothing")).contains("name the folder"));
         let other = dir.path().join("x.txt");
         fs_err::write(&other, "").unwrap();
-        assert!(matches!(open(&other, &Choice::default(), &Limits::default()), Err(ClientError::Usage { .. })));
+        assert!(matches!(
+            open(&other, &Choice::default(), &Limits::default()),
+            Err(ClientError::Usage { .. })
+        ));
     }
 
     #[test]
     fn a_broken_manifest_is_a_finding_with_its_place() {
         let dir = tempfile::tempdir().unwrap();
         fs_err::write(dir.path().join("packhouse.yaml"), "package: [").unwrap();
-        let Opened::Broken { broken, .. } = open(dir.path(), &Choice::default(), &Limits::default()).unwrap() else {
+        let Opened::Broken { broken, .. } =
+            open(dir.path(), &Choice::default(), &Limits::default()).unwrap()
+        else {
             panic!("opened");
         };
         let finding = broken_finding(&broken);
-        assert_eq!((finding.severity, finding.path.as_deref()), (Severity::Error, Some("packhouse.yaml")));
+        assert_eq!(
+            (finding.severity, finding.path.as_deref()),
+            (Severity::Error, Some("packhouse.yaml"))
+        );
         assert!(finding.line.is_some() && finding.fingerprint.len() == 16);
     }
 

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use packhouse_core::api::{
-    ConfirmAnswer, ConfirmRequest, ErrorCode, PublishAnswer, PublishRequest, PublishStatus, Receipt,
-    RehearsalAnswer, TrainMember, UploadPut,
+    ConfirmAnswer, ConfirmRequest, ErrorCode, PublishAnswer, PublishRequest, PublishStatus,
+    Receipt, RehearsalAnswer, TrainMember, UploadPut,
 };
 use packhouse_core::archive::Archive;
 use packhouse_core::digest::{Digest, TreeDigest};
@@ -388,7 +388,9 @@ impl Run<'_> {
                 return Err(other_bytes(package, &seen.hashes.sha256));
             }
             if !self.client.registry().admits(&receipt.download_url) {
-                return Err(ClientError::Integrity("the receipt's download address is not https".to_owned()));
+                return Err(ClientError::Integrity(
+                    "the receipt's download address is not https".to_owned(),
+                ));
             }
             Ok(None)
         })
