@@ -231,7 +231,9 @@ pub(crate) fn report(error: &anyhow::Error, ui: &Ui) -> ExitCode {
     if let Some(refusal) = told.refusal {
         for (key, value) in &refusal.facts {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            ui.detail(key, &value);
+            if !told.message.contains(&value) {
+                ui.detail(key, &value);
+            }
         }
     }
     if let Some(hint) = &told.hint {

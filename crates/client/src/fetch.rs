@@ -231,7 +231,7 @@ pub fn download(
     }
     let folder = partials.filter(|_| chosen.bytes >= RESUMED_BYTES);
     let state = RefCell::new(Partial::open(folder, chosen));
-    let path = format!("/blobs/sha256/{}/{}.zip", chosen.digest, file_name(chosen));
+    let path = format!("/blobs/sha256/{}/{}.zip", chosen.digest, crate::url::encode(&chosen.stem()));
     let token = client.read_token();
     let got = loop {
         let (have, tag) = {
@@ -309,15 +309,6 @@ enum Next {
     Done,
     Again,
     Refused(u16, Vec<u8>),
-}
-
-/// The name of the file in the address: only for people, the digest decides.
-fn file_name(chosen: &Chosen) -> String {
-    crate::url::encode(&format!(
-        "{}-{}",
-        chosen.identifier.name().to_ascii_lowercase(),
-        chosen.version.key()
-    ))
 }
 
 /// Whether a `Content-Range` begins where it should.
@@ -512,7 +503,20 @@ mod tests {
         .iter()
         .map(|wanted| format!("{} -> {}", excerpt(wanted, 50), pick(&all, wanted)))
         .collect();
-        insta::assert_snapshot!(table.join("\n"), @"");
+        insta::assert_snapshot!(table.join("\n"), @r"
+        acme/x -> 1.2.0; `acme/x@1.2.0` is deprecated: why\u{1b}; use `2.0.0`
+        acme/x@1.1.0 -> 1.1.0
+        acme/x@^1 -> 1.2.0; `acme/x@1.2.0` is deprecated: why\u{1b}; use `2.0.0`
+        acme/x@1.1 -> 1.2.0; `acme/x@1.2.0` is deprecated: why\u{1b}; use `2.0.0`
+        acme/x@2.1.0 -> 2.1.0; `acme/x@2.1.0` is yanked: why\u{1b}; use `2.0.0`
+        acme/x@^2 -> `acme/x` has no version `^2` (there is `3.0.0-rc.1`, `1.2.0`, `1.1.0`)
+        acme/x@2.0.0 -> `acme/x@2.0.0` is quarantined: why\u{1b} (choose another version)
+        acme/x@1.0.0 -> `acme/x@1.0.0` was removed: why\u{1b} (choose another version)
+        acme/x@3.0.0-rc.1 -> 3.0.0-rc.1
+        acme/x@>=3.0.0-rc -> 3.0.0-rc.1
+        acme/x@4.0.0 -> `acme/x` has no version `4.0.0` (there is `3.0.0-rc.1`, `1.2.0`, `1.1.0`)
+        acme/x@\u{1b}[2J -> `acme/x` has no version `\u{1b}[2J` (there is `3.0.0-rc.1`, `1.2.0`, `1.1.0`)
+        ");
         assert!(pick(&index(&[("1.0.0-a", "")]), "acme/x").starts_with("1.0.0-a"));
         assert!(pick(&index(&[]), "acme/x").contains("no version that can be used"));
     }
