@@ -61,9 +61,9 @@ fn artifacts_become_attachments_layouts_and_builds() {
     let registry = TestRegistry::start();
     let ato = ato(&registry);
     let artifacts = bzip2_zip(&[
-        ("default/default.kicad_pcb", b"(kicad_pcb (version 20240108))".as_slice()),
-        ("default/default.glb", b"glTF"),
-        ("default/default.bom.csv", b"part,count\n"),
+        ("usage/usage.kicad_pcb", b"(kicad_pcb (version 20240108))".as_slice()),
+        ("usage/usage.glb", b"glTF"),
+        ("usage/usage.bom.csv", b"part,count\n"),
     ]);
     let (status, body) = ato.publish("acme/sensor", "1.0.0", &sensor(), Some(&artifacts));
     assert_eq!(status, 200, "{body}");
@@ -72,10 +72,10 @@ fn artifacts_become_attachments_layouts_and_builds() {
     let stored = release["artifacts"]["artifacts"].as_array().expect("artifacts");
     assert_eq!(stored.len(), 3, "{release}");
     let layout = &release["layouts"]["layouts"][0];
-    assert_eq!(layout["build_name"], "default");
+    assert_eq!(layout["build_name"], "usage");
     let (status, pcb) = ato.fetch(layout["url"].as_str().unwrap());
     assert_eq!((status, pcb.as_slice()), (200, b"(kicad_pcb (version 20240108))".as_slice()));
-    assert!(release["builds"].as_array().unwrap().contains(&"default".into()), "{release}");
+    assert!(release["builds"].as_array().unwrap().contains(&"usage".into()), "{release}");
 }
 
 #[test]

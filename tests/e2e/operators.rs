@@ -55,8 +55,13 @@ fn a_yank_hides_a_release_from_new_resolutions_and_keeps_its_bytes() {
     let (status, body) =
         call(&registry, "POST", path, &ci.token(&audience), &json!({ "version": "1.1.0" }));
     assert_eq!(status, 400, "a yank has a reason: {body}");
-    let (status, body) = call(&registry, "POST", path, &ci.token(&audience), &yank);
+    let token = ci.token(&audience);
+    let (status, body) = call(&registry, "POST", path, &token, &yank);
     assert_eq!((status, &body["yanked"]), (200, &json!("loses data")), "{body}");
+    assert_eq!(call(&registry, "POST", path, &token, &yank).0, 200, "a retry");
+    let captured = json!({ "version": "1.0.0", "reason": "malice" });
+    let (status, body) = call(&registry, "POST", path, &token, &captured);
+    assert_eq!((status, &body["error"]["code"]), (403, &json!("token-replayed")), "{body}");
 
     let releases = registry.get("/v1/package/acme/sensor/releases");
     let order: Vec<_> =
@@ -272,4 +277,14 @@ fn a_private_registry_answers_holders_of_a_token_only() {
         assert_eq!(http::get(&url, &[("authorization", &value)]).0, 403, "{path}");
     }
     assert_eq!(registry.fetch("/healthz").0, 200);
+    // A token with a prefix reads what is below it, and no list of others.
+    let inside = format!("Bearer {}", new_token(&registry, "acme/", &["read"]));
+    let outside = format!("Bearer {}", new_token(&registry, "lab/", &["read"]));
+    for path in ["/index/acme/sensor.json", "/v1/package/acme/sensor/releases", &blob] {
+        let url = format!("{}{path}", registry.url());
+        assert_eq!(http::get(&url, &[("authorization", &inside)]).0, 200, "{path}");
+        assert_eq!(http::get(&url, &[("authorization", &outside)]).0, 403, "{path}");
+    }
+    let all = format!("{}/v1/packages/all", registry.url());
+    assert_eq!(http::get(&all, &[("authorization", &inside)]).0, 403);
 }

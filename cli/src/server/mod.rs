@@ -16,7 +16,7 @@ use packhouse_registry::app::{App, PublicUrl, Service, Settings};
 use packhouse_registry::auth::{ApiToken, token_record};
 use packhouse_registry::dev_issuer::DevIssuer;
 use packhouse_registry::oidc::{Issuer, Verifier};
-use packhouse_registry::ports::{Action, Clock as _, Ledger as _, SystemClock};
+use packhouse_registry::ports::{Action, Clock as _, Ledger as _, StoreResult, SystemClock};
 use packhouse_registry::read::Reads;
 use packhouse_registry::router::{Registry, router};
 use packhouse_registry::uploads::{self, UploadTimes};
@@ -25,6 +25,8 @@ use tokio::sync::watch;
 
 /// How often expired intents and what they staged are swept.
 const SWEEP: Duration = Duration::from_secs(60);
+/// When staged bytes are nobody's: longer than an intent and an upload live.
+const ORPHAN: Duration = Duration::from_secs(2 * 3600);
 /// How many are swept at once.
 const SWEEP_LIMIT: u32 = 500;
 /// How long the operator's first token lives.
@@ -57,6 +59,7 @@ pub(crate) struct Config {
 pub(crate) struct Server {
     listener: std::net::TcpListener,
     app: App,
+    blobs: Arc<FileBlobs>,
     router: Registry,
     /// Where clients reach it.
     pub(crate) url: String,
@@ -81,6 +84,7 @@ impl Server {
         let ledger = Arc::new(EmbeddedLedger::open(&data)?);
         let blobs = Arc::new(FileBlobs::open(&data, &public_url)?);
         let first_token = first_token(&data, &ledger).await?;
+        warm_up(ledger.clone(), blobs.clone());
         let clock = Arc::new(SystemClock);
         let mut issuers = vec![Issuer::github()];
         for url in &config.issuers {
@@ -104,20 +108,21 @@ impl Server {
         let url = settings.public_url.as_str().to_owned();
         let signer = blobs.signer().clone();
         let uploads = uploads::router(blobs.clone(), signer, clock.clone(), UploadTimes::default());
+        let files = blobs.clone();
         #[cfg(feature = "failpoints")]
         let (ledger, blobs) = failpoints::around(ledger, blobs)?;
         let reads = Reads::default();
         let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, reads });
         let beside = uploads.merge(dev_routes.unwrap_or_default());
         let router = router(app.clone(), beside);
-        Ok(Self { listener, app, router, url, first_token })
+        Ok(Self { listener, app, blobs: files, router, url, first_token })
     }
 
     /// Serves until `stop` says true.
     pub(crate) async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener =
             tokio::net::TcpListener::from_std(self.listener).context("cannot use the socket")?;
-        let sweeping = tokio::spawn(sweep(self.app.clone(), stop.clone()));
+        let sweeping = tokio::spawn(sweep(self.app.clone(), self.blobs, stop.clone()));
         let counting =
             tokio::spawn(downloads::run(self.app.clone(), listen::stopped(stop.clone())));
         listen::serve(listener, self.router, stop).await;
@@ -160,6 +165,15 @@ fn is_loopback_url(url: &str) -> bool {
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Makes ahead of time, beside the first requests, what the first publish would wait for.
+fn warm_up(ledger: Arc<EmbeddedLedger>, blobs: Arc<FileBlobs>) {
+    drop(tokio::task::spawn_blocking(move || {
+        if let Err(error) = ledger.start_log().and_then(|()| blobs.make_folders()) {
+            log::error(&format!("cannot prepare the data folder ahead of time: {error}"));
+        }
+    }));
+}
+
 /// On the first start, an operator's token is left in the data folder, readable by its owner only.
 async fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<Option<PathBuf>> {
     if !ledger.tokens().await?.is_empty() {
@@ -193,7 +207,7 @@ fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
 }
 
 /// Sweeps once a minute.
-async fn sweep(app: App, stop: watch::Receiver<bool>) {
+async fn sweep(app: App, blobs: Arc<FileBlobs>, stop: watch::Receiver<bool>) {
     let mut stopped = std::pin::pin!(listen::stopped(stop));
     let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -201,7 +215,7 @@ async fn sweep(app: App, stop: watch::Receiver<bool>) {
         tokio::select! {
             () = stopped.as_mut() => return,
             _ = tick.tick() => {
-                if let Err(error) = swept(&app).await {
+                if let Err(error) = swept(&app, &blobs).await {
                     log::error(&format!("the sweep failed and is tried again: {error}"));
                 }
             }
@@ -209,7 +223,8 @@ async fn sweep(app: App, stop: watch::Receiver<bool>) {
     }
 }
 
-async fn swept(app: &App) -> Result<(), packhouse_registry::ports::StoreError> {
+async fn swept(app: &App, blobs: &FileBlobs) -> StoreResult<()> {
+    blobs.discard_orphans(ORPHAN).await?;
     loop {
         let gone = app.ledger.sweep(app.clock.now(), SWEEP_LIMIT).await?;
         for intent in &gone {

@@ -14,7 +14,7 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
-    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Prepared, Quota,
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member, Prepared, Quota,
     Reservation, SeenToken, StoreResult, TokenRecord, Train,
 };
 use tokio::task::spawn_blocking;
@@ -124,6 +124,16 @@ impl Ledger for EmbeddedLedger {
             rules::prepare(rows, &intent, &train, &release, token.as_ref(), now)
         };
         self.write(Durability::Deferred, verb).await
+    }
+
+    async fn waiting(&self, train: &Train) -> StoreResult<Vec<Member>> {
+        self.database.read(|rows| rules::waiting(rows, train))
+    }
+
+    async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
+        let (token, purpose) = (token.clone(), purpose.clone());
+        let verb = move |rows: &mut SqlRows<'_>| rules::use_token(rows, &token, &purpose);
+        self.write(Durability::Synced, verb).await
     }
 
     async fn commit(&self, train: &Train, now: Timestamp) -> StoreResult<Committed> {

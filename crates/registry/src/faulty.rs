@@ -13,7 +13,7 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 
 use crate::ports::{
-    Begun, BlobBody, Blobs, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange,
+    Begun, BlobBody, Blobs, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
     Part, Prepared, Quota, Reservation, SeenToken, Staged, StoreError, StoreResult, TokenRecord,
     Train, Upload, UploadBounds,
 };
@@ -204,6 +204,14 @@ impl<L: std::ops::Deref<Target: Ledger> + Send + Sync> Ledger for Faulty<L> {
     ) -> StoreResult<Prepared> {
         let call = self.inner.prepare(intent, train, release, token, now);
         self.faults.around("prepare", call).await
+    }
+
+    async fn waiting(&self, train: &Train) -> StoreResult<Vec<Member>> {
+        self.faults.around("waiting", self.inner.waiting(train)).await
+    }
+
+    async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
+        self.faults.around("use_token", self.inner.use_token(token, purpose)).await
     }
 
     async fn commit(&self, train: &Train, now: Timestamp) -> StoreResult<Committed> {

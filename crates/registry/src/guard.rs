@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use packhouse_core::api::ErrorCode;
+use packhouse_core::identifier::Identifier;
 
 use crate::app::{App, Service};
 use crate::auth::{self, Caller, caller};
 use crate::error::{ApiError, ApiResult};
-use crate::ports::Action;
+use crate::ports::{Action, TokenRecord};
 use crate::{log, request_id};
 
 /// Stands in front of every handler.
@@ -95,11 +96,43 @@ async fn gate(service: &Service, method: &Method, uri: &Uri, headers: &HeaderMap
         return Ok(());
     }
     match caller(service, headers, &[]).await? {
-        // What a read token's prefix covers is the handlers' to narrow; the gate asks for the right.
-        Caller::Token(token) if token.actions.contains(&Action::Admin) => Ok(()),
-        Caller::Token(token) => auth::permit(&token, Action::Read, None),
+        Caller::Token(token) if auth::permit(&token, Action::Admin, None).is_ok() => Ok(()),
+        Caller::Token(token) if token.prefix.is_empty() => {
+            auth::permit(&token, Action::Read, None)
+        }
+        Caller::Token(token) => narrow(service, &token, uri.path()).await,
         Caller::Open | Caller::Job(_) => Ok(()),
     }
+}
+
+/// A read token with a prefix reads the packages below it, and nothing that speaks of others.
+async fn narrow(service: &Service, token: &TokenRecord, path: &str) -> ApiResult<()> {
+    if let Some(identifier) = subject(path) {
+        return auth::permit(token, Action::Read, Some(&identifier));
+    }
+    let hex = path.strip_prefix("/blobs/sha256/").and_then(|rest| rest.split('/').next());
+    if let Some(digest) = hex.and_then(|hex| hex.parse().ok()) {
+        let holders = service.ledger.holders(&digest, 100).await?;
+        let covered = holders
+            .iter()
+            .any(|held| auth::permit(token, Action::Read, Some(&held.identifier)).is_ok());
+        if covered {
+            return Ok(());
+        }
+    }
+    Err(ApiError::new(
+        ErrorCode::Forbidden,
+        format!("the API token `{}` is good for `{}` only", token.id, token.prefix),
+        "ask for what is below its prefix, or ask an operator for a token without one",
+    ))
+}
+
+/// The package that a path is about.
+fn subject(path: &str) -> Option<Identifier> {
+    let rest = ["/v1/package/", "/index/", "/p/"].iter().find_map(|head| path.strip_prefix(head))?;
+    let rest = rest.strip_suffix(".json").unwrap_or(rest);
+    let ends = rest.find("/-/").or_else(|| rest.find("/releases")).unwrap_or(rest.len());
+    rest[..ends].parse().ok()
 }
 
 /// Answers paths that are none.
@@ -177,6 +210,22 @@ mod tests {
         assert!(!with(&[("host", "localhost"), ("origin", "http://localhost")]));
         assert!(!with(&[("host", "localhost"), ("sec-fetch-site", "cross-site")]));
         assert!(with(&[("host", "localhost"), ("sec-fetch-site", "none")]));
+    }
+
+    #[test]
+    fn a_path_is_about_one_package() {
+        for path in [
+            "/v1/package/acme/sensor",
+            "/v1/package/Acme/sensor/releases/1.0.0",
+            "/v1/package/acme/sensor/-/files/1.0.0/releases/x",
+            "/index/acme/sensor.json",
+            "/p/acme/sensor",
+        ] {
+            assert_eq!(subject(path).unwrap().key(), "acme/sensor", "{path}");
+        }
+        for path in ["/v1/packages/all", "/v1/events", "/p/", "/blobs/sha256/00/x.zip"] {
+            assert!(subject(path).is_none(), "{path}");
+        }
     }
 
     #[test]

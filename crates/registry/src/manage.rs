@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use packhouse_core::api::{ErrorCode, MarkAnswer, MarkRequest, PolicyAnswer};
+use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::policy::{self, Manage, Policy, manage_audience};
 use packhouse_core::release::{Head, Mark, Release};
@@ -13,7 +14,7 @@ use crate::app::{App, Service};
 use crate::auth::{self, Caller, caller};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
-use crate::ports::{Action, HeadChange, MarkChange};
+use crate::ports::{Action, HeadChange, IntentId, MarkChange};
 
 /// Longest reason, in characters.
 const REASON_CHARACTERS: usize = 500;
@@ -28,7 +29,7 @@ pub async fn yank(
     Body(request): Body<MarkRequest>,
 ) -> ApiResult<Json<MarkAnswer>> {
     let identifier = id.parse()?;
-    let caller = manager(&app, &headers, &identifier, Manage::Yank).await?;
+    let caller = manager(&app, &headers, &identifier, Manage::Yank, &request).await?;
     let change = match mark(&app, &caller, &request)? {
         Some(mark) => MarkChange::Yank(mark),
         None => MarkChange::Unyank,
@@ -46,7 +47,7 @@ pub async fn deprecate(
     Body(request): Body<MarkRequest>,
 ) -> ApiResult<Json<MarkAnswer>> {
     let identifier = id.parse()?;
-    let caller = manager(&app, &headers, &identifier, Manage::Deprecate).await?;
+    let caller = manager(&app, &headers, &identifier, Manage::Deprecate, &request).await?;
     let change = match mark(&app, &caller, &request)? {
         Some(mark) => MarkChange::Deprecate(mark),
         None => MarkChange::Undeprecate,
@@ -81,6 +82,7 @@ pub async fn set_policy(
     })?;
     let audience = manage_audience(app.settings.public_url.origin(), &identifier, Manage::Policy);
     let caller = caller(&app, &headers, &[audience]).await?;
+    once(&app, &caller, &new).await?;
     let head = head(&app, &identifier).await?;
     match &caller {
         Caller::Token(token) => auth::permit(token, Action::Admin, Some(&identifier))?,
@@ -157,9 +159,11 @@ async fn manager(
     headers: &HeaderMap,
     identifier: &Identifier,
     what: Manage,
+    request: &impl serde::Serialize,
 ) -> ApiResult<Caller> {
     let audience = manage_audience(service.settings.public_url.origin(), identifier, what);
     let caller = caller(service, headers, &[audience]).await?;
+    once(service, &caller, request).await?;
     match &caller {
         Caller::Job(claims) => {
             let head = head(service, identifier).await?;
@@ -184,6 +188,21 @@ async fn manager(
         Caller::Open => {}
     }
     Ok(caller)
+}
+
+/// A CI token is good for one request: the same again is a retry, another one is refused.
+async fn once(
+    service: &Service,
+    caller: &Caller,
+    request: &impl serde::Serialize,
+) -> ApiResult<()> {
+    let Some(token) = caller.seen_token() else { return Ok(()) };
+    let body = serde_json::to_vec(request).unwrap_or_default();
+    let purpose = IntentId::of(&Digest::of(&body));
+    if service.ledger.use_token(&token, &purpose).await? {
+        return Ok(());
+    }
+    Err(crate::publish::replayed())
 }
 
 /// The mark that a request asks for; `None` takes it back.

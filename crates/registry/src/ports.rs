@@ -45,6 +45,12 @@ impl IntentId {
         Ok(Self(bytes.iter().map(|b| format!("{b:02x}")).collect()))
     }
 
+    /// The id of something that is the same whenever the same is asked for: the first half of a
+    /// digest.
+    pub fn of(digest: &Digest) -> Self {
+        Self(digest.hex()[..32].to_owned())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -333,6 +339,13 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Prepared>;
 
+    /// Members of a train without a hidden row, and not released with their digest.
+    async fn waiting(&self, train: &Train) -> StoreResult<Vec<Member>>;
+
+    /// Remembers that `token` was used for `purpose` (not a publish: those remember their own);
+    /// `false` when it was used for something else before.
+    async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool>;
+
     /// Seals a train whose members all have their hidden row: one write, after which all of it is
     /// visible, with heads, owner pins, native names and events in place before it returns.
     /// `released_at` of its releases becomes `now`.
@@ -429,7 +442,7 @@ pub trait Ledger: Send + Sync {
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>>;
 
     /// A number that differs whenever anything that reads return may have changed, by whatever
-    /// process. Cheap: it is asked on every request.
+    /// process; download counts are among it. Cheap: it is asked on every request.
     fn generation(&self) -> StoreResult<u64>;
 }
 

@@ -40,6 +40,7 @@ macro_rules! ledger_conformance {
             a_train_expires_at_its_second,
             a_reservation_holds_until_it_expires,
             a_token_confirms_one_intent,
+            a_token_is_good_for_one_purpose,
             a_release_that_is_no_member_is_refused,
             a_train_waits_for_all_its_members,
             a_train_of_sixty_is_visible_at_once,

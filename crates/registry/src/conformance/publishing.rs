@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use packhouse_core::claims::{OwnerPin, Publisher};
+use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
 
 use super::fixtures::{LIFE, PLENTY, Publish, at, id, job, opened, pins, token, train};
-use crate::ports::{Begun, Committed, Ledger, Prepared, Reservation};
+use crate::ports::{Begun, Committed, IntentId, Ledger, Prepared, Reservation};
 
 type Store = Arc<dyn Ledger>;
 
@@ -204,6 +205,17 @@ pub async fn a_token_confirms_one_intent(ledger: Store) {
     assert!(matches!(begun, Begun::Replayed));
 }
 
+/// What is no publish remembers its token too, and takes none of a publish.
+pub async fn a_token_is_good_for_one_purpose(ledger: Store) {
+    let (first, second) = (IntentId::of(&Digest::of(b"a")), IntentId::of(&Digest::of(b"b")));
+    assert!(ledger.use_token(&token("t"), &first).await.unwrap());
+    assert!(ledger.use_token(&token("t"), &first).await.unwrap(), "a retry");
+    assert!(!ledger.use_token(&token("t"), &second).await.unwrap());
+    let asked = sensor("a").intent(&train([&sensor("a")]));
+    let begun = ledger.begin(&asked, Some(&token("t")), PLENTY, at(0)).await.unwrap();
+    assert!(matches!(begun, Begun::Replayed));
+}
+
 /// A row outside of its train would become visible without anybody's asking.
 pub async fn a_release_that_is_no_member_is_refused(ledger: Store) {
     let publish = sensor("a");
@@ -220,7 +232,9 @@ pub async fn a_train_waits_for_all_its_members(ledger: Store) {
     let train = train(&members);
     let waiting = ledger.commit(&train, at(0)).await.unwrap();
     assert!(matches!(waiting, Committed::Waiting(missing) if missing == train.members));
+    assert_eq!(ledger.waiting(&train).await.unwrap(), train.members);
     members[0].prepared(&*ledger, &train).await;
+    assert_eq!(ledger.waiting(&train).await.unwrap(), [members[1].member()]);
     let waiting = ledger.commit(&train, at(2)).await.unwrap();
     assert!(matches!(waiting, Committed::Waiting(missing) if missing == [members[1].member()]));
     assert_eq!(visible(&ledger, "acme/sensor").await, 0);
@@ -229,6 +243,7 @@ pub async fn a_train_waits_for_all_its_members(ledger: Store) {
     let Committed::Committed(releases) = done else { panic!("{done:?}") };
     let order: Vec<_> = releases.iter().map(|release| release.identifier.key()).collect();
     assert_eq!(order, ["acme/motor", "acme/sensor"]);
+    assert!(ledger.waiting(&train).await.unwrap().is_empty());
 }
 
 /// All or none, and each reader sees one of the two.

@@ -86,19 +86,7 @@ pub fn prepare(
 ///
 /// Those of the store.
 pub fn commit(rows: &mut impl Rows, train: &Train, now: Timestamp) -> StoreResult<Committed> {
-    let mut ready = Vec::new();
-    let mut waiting = Vec::new();
-    for member in &train.members {
-        let key = member.version.key();
-        match rows.release(&member.identifier, key)? {
-            Some(release) if release.digest == member.digest => continue,
-            Some(_) => waiting.push(member.clone()),
-            None => match rows.hidden(&member.identifier, key)? {
-                Some(hidden) if hidden.train == train.id => ready.push(hidden),
-                _ => waiting.push(member.clone()),
-            },
-        }
-    }
+    let (ready, waiting) = members(rows, train)?;
     if ready.is_empty() && waiting.is_empty() {
         return sealed(rows, train);
     }
@@ -118,6 +106,45 @@ pub fn commit(rows: &mut impl Rows, train: &Train, now: Timestamp) -> StoreResul
     }
     rows.drop_train(&train.id)?;
     sealed(rows, train)
+}
+
+/// [`crate::ports::Ledger::waiting`].
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn waiting(rows: &impl Rows, train: &Train) -> StoreResult<Vec<Member>> {
+    members(rows, train).map(|(_, waiting)| waiting)
+}
+
+/// [`crate::ports::Ledger::use_token`].
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn use_token(rows: &mut impl Rows, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
+    match rows.seen(&token.issuer, &token.jti)? {
+        Some(first) => Ok(first == *purpose),
+        None => rows.put_seen(token, purpose).map(|()| true),
+    }
+}
+
+/// The hidden rows of a train, and its members that neither have one nor are released.
+fn members(rows: &impl Rows, train: &Train) -> StoreResult<(Vec<Hidden>, Vec<Member>)> {
+    let mut ready = Vec::new();
+    let mut waiting = Vec::new();
+    for member in &train.members {
+        let key = member.version.key();
+        match rows.release(&member.identifier, key)? {
+            Some(release) if release.digest == member.digest => continue,
+            Some(_) => waiting.push(member.clone()),
+            None => match rows.hidden(&member.identifier, key)? {
+                Some(hidden) if hidden.train == train.id => ready.push(hidden),
+                _ => waiting.push(member.clone()),
+            },
+        }
+    }
+    Ok((ready, waiting))
 }
 
 /// The releases of a train that is visible, in its order.

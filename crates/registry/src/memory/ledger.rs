@@ -14,7 +14,7 @@ use packhouse_core::release::{Event, Head, Release};
 use super::rows::MemoryRows;
 use crate::ledger::{self as rules, Rows};
 use crate::ports::{
-    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Prepared, Quota,
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member, Prepared, Quota,
     Reservation, SeenToken, StoreResult, TokenRecord, Train,
 };
 
@@ -70,6 +70,14 @@ impl Ledger for MemoryLedger {
         now: Timestamp,
     ) -> StoreResult<Prepared> {
         rules::prepare(&mut *self.rows(), intent, train, release, token, now)
+    }
+
+    async fn waiting(&self, train: &Train) -> StoreResult<Vec<Member>> {
+        rules::waiting(&*self.rows(), train)
+    }
+
+    async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
+        rules::use_token(&mut *self.rows(), token, purpose)
     }
 
     async fn commit(&self, train: &Train, now: Timestamp) -> StoreResult<Committed> {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use packhouse_core::api::ErrorCode;
 use packhouse_core::archive::{self, Contents, Entry};
+use packhouse_core::audit::{self, Facts};
 use packhouse_core::formats::{self, Found};
 use packhouse_core::limits::Limits;
 use packhouse_core::manifest::{Manifest, Name, NativeName};
@@ -47,13 +48,13 @@ pub(super) fn check(bytes: &Bytes, intent: &Intent, limits: &Limits) -> ApiResul
             "pack it with `packhouse pack`, which writes archives that every registry reads",
         )
     })?;
-    let manifest = manifest(&tree, intent)?;
+    let manifest = manifest(&tree, intent, limits)?;
     let readme = readme(&contents, &manifest, limits);
     let described = described(&manifest);
     Ok(Checked { contents, described, readme, manifest })
 }
 
-fn manifest(tree: &Tree, intent: &Intent) -> ApiResult<Manifest> {
+fn manifest(tree: &Tree, intent: &Intent, limits: &Limits) -> ApiResult<Manifest> {
     let invalid = |message: String, help: String| {
         Err(ApiError::new(ErrorCode::InvalidManifest, message, help))
     };
@@ -71,18 +72,15 @@ fn manifest(tree: &Tree, intent: &Intent) -> ApiResult<Manifest> {
             return invalid(message, format!("publish the folder that holds `{}`", format.file()));
         }
     };
-    // Problems in the fields a registry lives by; others are the audit's to tell.
-    let decisive = |field: &str| {
-        ["identifier", "version", "name", "ref"]
-            .iter()
-            .any(|key| field.rsplit('.').next() == Some(key))
-    };
-    if let Some(problem) = manifest.problems.iter().find(|problem| decisive(&problem.field)) {
-        let at = format!("{}:{}:{}", manifest.path, problem.at.line, problem.at.column);
-        return invalid(
-            format!("{at}: `{}`: {}", problem.field, problem.message),
-            problem.help.clone(),
-        );
+    // The same rules that `packhouse audit` shows, those that make a package unusable.
+    let files = Tree::default();
+    if let Some(finding) = audit::refusals(&Facts::new(&files, &manifest, limits)).first() {
+        let place = match (finding.line, finding.column) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", manifest.path),
+            _ => manifest.path.to_string(),
+        };
+        let help = finding.help.clone().unwrap_or_default();
+        return invalid(format!("{place}: {} ({})", finding.message, finding.rule), help);
     }
     let path = &manifest.path;
     match &manifest.name {

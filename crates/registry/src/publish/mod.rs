@@ -23,4 +23,5 @@ pub use identity::receipt;
 pub use rehearse::rehearse;
 pub use request::request;
 pub use status::status;
+pub(crate) use request::replayed;
 pub(crate) use subject::identifier;

@@ -59,10 +59,10 @@ pub async fn request(
     }
 }
 
-pub(super) fn replayed() -> ApiError {
+pub(crate) fn replayed() -> ApiError {
     ApiError::new(
         ErrorCode::TokenReplayed,
-        "claim `jti`: this token was used for another publish already",
+        "claim `jti`: this token was used for another request already",
         "ask for a fresh token for each call",
     )
     .fact("claim", "jti")

@@ -21,9 +21,16 @@ pub async fn status(
     let released = released.filter(|release| {
         release.intent == intent.id.as_str() || intent.digest == Some(release.digest)
     });
+    let waiting = match &intent.train {
+        Some(train) if released.is_none() => app.ledger.waiting(train).await?,
+        _ => Vec::new(),
+    };
+    let confirmed = intent.train.is_some()
+        && !waiting.iter().any(|member| member.identifier == intent.identifier);
     let state = match &released {
         Some(_) => "released",
         None if intent.expires_at <= app.clock.now() => "expired",
+        None if confirmed => "prepared",
         None => "open",
     };
     Ok(Json(PublishStatus {
@@ -33,7 +40,7 @@ pub async fn status(
         state: state.to_owned(),
         expires_at: intent.expires_at.to_string(),
         receipt: released.map(|release| receipt(&app, &release)),
-        waiting_for: Vec::new(),
+        waiting_for: names(&waiting),
     }))
 }
 
