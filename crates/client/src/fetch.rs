@@ -231,7 +231,8 @@ pub fn download(
     }
     let folder = partials.filter(|_| chosen.bytes >= RESUMED_BYTES);
     let state = RefCell::new(Partial::open(folder, chosen));
-    let path = format!("/blobs/sha256/{}/{}.zip", chosen.digest, crate::url::encode(&chosen.stem()));
+    let path =
+        format!("/blobs/sha256/{}/{}.zip", chosen.digest, crate::url::encode(&chosen.stem()));
     let token = client.read_token();
     let got = loop {
         let (have, tag) = {
