@@ -176,7 +176,7 @@ fn told(error: &anyhow::Error) -> Told<'_> {
     let (client, during) = match error.downcast_ref::<Failed>() {
         Some(failed) => {
             let during = format!("{} `{}`", failed.step.as_str(), failed.package);
-            (Some(&failed.error), Some(during))
+            (Some(&*failed.error), Some(during))
         }
         None => (error.downcast_ref::<ClientError>(), None),
     };

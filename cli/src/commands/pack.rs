@@ -18,6 +18,9 @@ pub(crate) fn run(args: &Pack, _: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     let mut source = context::open(&args.path, &args.files, &limits)?;
     let mut setting = context::cheap_setting(&context::job(), &source, args.tag.as_deref(), ui);
     context::apply_version(&mut source, args.version.as_deref(), &mut setting, ui)?;
+    if let Some(inside) = args.output.as_deref().and_then(|output| within(output, &source.folder)) {
+        source.tree.remove(&inside); // an earlier archive is no part of the next
+    }
     if let Some(odd) = source.oddities.first() {
         let more = source.oddities.len() - 1;
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
@@ -66,6 +69,14 @@ pub(crate) fn run(args: &Pack, _: &Global, ui: &Ui) -> anyhow::Result<Exit> {
         ui.print(&format!("{}  {}\n", ready.archive.digest, shown(&output)))?;
     }
     Ok(Exit::Ok)
+}
+
+/// The path of `output` in `folder`, where it lies there.
+fn within(output: &Path, folder: &Path) -> Option<String> {
+    let output = fs_err::canonicalize(output).ok()?;
+    let inside = output.strip_prefix(fs_err::canonicalize(folder).ok()?).ok()?.to_owned();
+    let parts: Option<Vec<_>> = inside.iter().map(|part| part.to_str()).collect();
+    Some(parts?.join("/"))
 }
 
 fn default_name(ready: &Ready) -> PathBuf {

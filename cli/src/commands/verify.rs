@@ -16,7 +16,13 @@ use crate::ui::{Ui, shown};
 pub(crate) fn run(args: &Verify, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     let limits = Limits::default();
     let (identifier, version) = super::exact(&args.package)?;
-    let metadata = fs_err::metadata(&args.path)?;
+    let metadata = fs_err::metadata(&args.path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => {
+            let message = format!("there is no `{}`", shown(&args.path));
+            anyhow::Error::from(Stop::new(Exit::NotFound, message, "name an archive or a folder"))
+        }
+        _ => e.into(),
+    })?;
     let client = context::reader(global)?;
     let chosen = resolve(&client, &Wanted { identifier, version: Some(version) })?;
     let place = shown(&args.path);

@@ -133,7 +133,7 @@ fn missing(message: String, known: &[(Version, &IndexVersion)]) -> ClientError {
         .map(|(version, _)| format!("`{version}`"))
         .collect();
     let help = match usable.len() {
-        0 => "nothing of it is in service; `packhouse info` tells why".to_owned(),
+        0 => "all of it is yanked or out of service; `packhouse info` tells why".to_owned(),
         1..=8 => format!("there is {}", usable.join(", ")),
         more => format!("there is {} and {} more", usable[..8].join(", "), more - 8),
     };

@@ -112,11 +112,32 @@ pub fn open(place: &Path, choice: &Choice, limits: &Limits) -> Result<Opened, Cl
     };
     match found {
         (format, Found::Package(manifest)) => {
-            let oddities = walked.oddities;
+            let (oddities, mut tree) = (walked.oddities, tree);
+            drop_own_archives(&mut tree, &manifest);
             Ok(Opened::Package(Box::new(Source { folder, tree, oddities, format, manifest })))
         }
         (_, Found::Broken(broken)) => Ok(Opened::Broken { folder, tree, broken }),
         (_, Found::Missing) => Err(missing(&folder, &tree)),
+    }
+}
+
+/// Takes out what `packhouse pack` left at the root earlier (`<owner>-<name>-<version>.zip`): a
+/// package that holds its own archives would be another one after each packing.
+fn drop_own_archives(tree: &mut Tree, manifest: &Manifest) {
+    let Some(name) = manifest.name.as_ref().map(|name| &name.value) else { return };
+    let own = |path: &str| {
+        let stem = path.strip_suffix(".zip").filter(|stem| !stem.contains('/'));
+        stem.is_some_and(|stem| match name {
+            Name::Full(identifier) => stem.starts_with(&format!("{}-", identifier.file_stem())),
+            Name::Native(native) => {
+                stem.contains(&format!("-{}-", native.name.to_ascii_lowercase()))
+            }
+        })
+    };
+    let found: Vec<_> =
+        tree.iter().map(|(path, _)| path.to_string()).filter(|path| own(path)).collect();
+    for path in found {
+        tree.remove(&path);
     }
 }
 
@@ -394,6 +415,21 @@ mod tests {
         assert_eq!(tree.text("packhouse.yaml").unwrap(), MANIFEST.replace("1.0.0", "1.1.0"));
         assert_eq!(fs_err::read_to_string(dir.path().join("packhouse.yaml")).unwrap(), MANIFEST);
         assert!(matches!(source.set_version("v1"), Err(ClientError::Usage { .. })));
+    }
+
+    #[test]
+    fn an_archive_does_not_hold_itself() {
+        let (dir, source) = source(MANIFEST);
+        for name in ["acme-sensor-0.9.0.zip", "data.zip"] {
+            fs_err::write(dir.path().join(name), "PK").unwrap();
+        }
+        let Opened::Package(again) =
+            open(dir.path(), &Choice::default(), &Limits::default()).unwrap()
+        else {
+            panic!("broken");
+        };
+        assert_eq!((source.tree.len(), again.tree.len()), (1, 2));
+        assert!(again.tree.get("data.zip").is_some());
     }
 
     #[test]

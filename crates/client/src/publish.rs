@@ -95,7 +95,7 @@ pub struct Failed {
     /// During which step.
     pub step: Step,
     /// What happened.
-    pub error: ClientError,
+    pub error: Box<ClientError>,
 }
 
 /// Publishes `packages` as one train; answers one result each, in their order.
@@ -239,7 +239,7 @@ impl Run<'_> {
         work: impl FnOnce() -> Result<T, ClientError>,
     ) -> Result<T, Failed> {
         self.progress.step(package, step);
-        work().map_err(|error| Failed { package: package.title(), step, error })
+        work().map_err(|error| Failed { package: package.title(), step, error: Box::new(error) })
     }
 
     /// A fresh token for one call, made for this package and these bytes at this registry. Nothing

@@ -1,4 +1,5 @@
 //! A registry that lies: the client refuses, keeps nothing, and hands it no token for anybody else.
+#![allow(clippy::unwrap_used)] // helpers of tests are not `#[test]` themselves
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -436,7 +437,7 @@ fn a_receipt_of_other_bytes_is_no_receipt() {
             "artifacts_upload_info": {"url": "", "fields": {}}, "expires_at": "x", "receipt": receipt}))
     });
     let result = publish(&liar.client(), &job(&issuer), &[ready], false, &Quiet::default());
-    assert!(matches!(result.unwrap_err().error, ClientError::Integrity(_)));
+    assert!(matches!(*result.unwrap_err().error, ClientError::Integrity(_)));
 }
 
 #[test]
