@@ -226,7 +226,7 @@ Examples:
   packhouse publish --artifacts build/builds       with build artifacts
 
 In GitHub Actions the job needs `permissions: {id-token: write, contents: read}` and no secret.
-Elsewhere, give an API token in PACKHOUSE_TOKEN or with --token-file.
+Elsewhere, give an API token in PACKHOUSE_TOKEN or with --token-file (which wins over the job's).
 Publishing the same content again ends in the same receipt and exit code 0.")]
 pub(crate) struct Publish {
     /// Folders or manifests

@@ -122,10 +122,16 @@ pub(crate) fn job() -> Job {
     Job::read(var)
 }
 
-/// Where tokens come from for a command that writes.
+/// Where tokens come from for a command that writes: the job where it gives some, since a pinned
+/// package takes no others and PACKHOUSE_TOKEN may be there for reading; `--token-file` means itself.
 pub(crate) fn tokens(global: &Global, registry: &Registry) -> anyhow::Result<TokenSource> {
-    let token = trusted_token(global, registry)?;
-    Ok(TokenSource::find(job(), token).map_err(ClientError::from)?)
+    let job = job();
+    let own = job.request_url.is_some() && job.request_token.is_some();
+    let token = match &global.token_file {
+        None if own => None,
+        _ => trusted_token(global, registry)?,
+    };
+    Ok(TokenSource::find(job, token).map_err(ClientError::from)?)
 }
 
 /// The API token that an operator's command needs.

@@ -318,3 +318,60 @@ fn a_reader_that_goes_away_is_no_mistake() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+fn git(dir: &Path, args: &[&str]) {
+    let status = Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"])
+        .args(args)
+        .current_dir(dir)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.unwrap().success(), "git {args:?}");
+}
+
+#[test]
+fn the_version_comes_from_the_one_tag_that_names_one() {
+    let dir = package();
+    git(dir.path(), &["init", "-q"]);
+    git(dir.path(), &["add", "."]);
+    git(dir.path(), &["commit", "-q", "-m", "one"]);
+    let pack = |more: &[&str]| {
+        let args =
+            [&["pack", "--json", "-q", "--version", "from-git", "-o", "x.zip"], more].concat();
+        let said = packhouse(dir.path(), &args, &[]);
+        let version = said.lines().find(|line| line.contains("\"version\"")).map(str::to_owned);
+        version.unwrap_or(said)
+    };
+    let hint = |said: String| {
+        said.lines()
+            .filter(|line| !line.starts_with(['{', '}', ' ']))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_snapshot!(hint(pack(&[])), @"
+    exit 2
+    error: no tag points at the commit that is checked out
+    hint: tag it, for example `git tag v1.2.3`, or fetch tags (`fetch-depth: 0`)
+    ");
+    for tag in ["release", "other-v9.9.9", "$(touch${IFS}pwned)", "v1'\"", "1.0.0\u{202e}"] {
+        git(dir.path(), &["tag", "--", tag]);
+    }
+    assert_snapshot!(hint(pack(&[])), @r#"
+    exit 2
+    error: no tag on this commit names a version: `$(touch${IFS}pwned)`, `1.0.0\u{202e}`, `other-v9.9.9`, `release`, `v1'"`
+    hint: tag it, for example `git tag v1.2.3`, or fetch tags (`fetch-depth: 0`)
+    "#);
+    git(dir.path(), &["tag", "sensor-v2.5.0"]);
+    git(dir.path(), &["tag", "v2.5.0"]); // the same version, said twice
+    assert_snapshot!(pack(&[]), @r#"  "version": "2.5.0","#);
+    git(dir.path(), &["tag", "v2.6.0"]);
+    assert_snapshot!(hint(pack(&[])), @"
+    exit 2
+    error: several tags on this commit name versions: `sensor-v2.5.0`, `v2.6.0`
+    hint: choose one with `--tag`
+    ");
+    assert_snapshot!(pack(&["--tag", "v2.6.0"]), @r#"  "version": "2.6.0","#);
+    assert!(!dir.path().join("pwned").exists());
+}

@@ -319,8 +319,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Usage`] without name or version, [`ClientError::Archive`] where the files make
-    /// no archive that unpacks everywhere.
+    /// [`ClientError::Usage`] without name or version, or where the files make no archive that unpacks
+    /// everywhere.
     pub fn pack(&self, setting: &Setting) -> Result<Ready, ClientError> {
         let identifier = self.identifier(setting)?;
         let version = self.version(&identifier, setting)?;
@@ -330,7 +330,7 @@ impl Source {
             version,
             format: self.format.id(),
             order: self.manifest.order,
-            archive: archive::pack(&self.tree)?,
+            archive: packed(&self.tree)?,
             artifacts: None,
             branch: setting.branch.clone(),
         })
@@ -357,7 +357,13 @@ pub fn pack_artifacts(folder: &Path, limits: &Limits) -> Result<Archive, ClientE
             "build first, or leave `--artifacts` out",
         ));
     }
-    Ok(archive::pack(&walked.tree)?)
+    packed(&walked.tree)
+}
+
+/// The archive of `tree`; what stands against it is a mistake in the folder.
+fn packed(tree: &Tree) -> Result<Archive, ClientError> {
+    archive::pack(tree)
+        .map_err(|e| ClientError::usage(e.to_string(), "`packhouse audit` names the files"))
 }
 
 /// A broken manifest as a finding, so that it is reported as everything else.
