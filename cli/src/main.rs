@@ -56,7 +56,7 @@ fn run(cli: Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Completions(args) => commands::completions::completions(&args, ui),
         Command::Man(args) => commands::completions::man(&args, ui),
         Command::Serve(args) => return serve::run(&args.config()?),
-        Command::Demo(args) => return demo::run(args),
+        Command::Demo(args) => return demo::run(&args, ui),
     };
     exit.map(Exit::into)
 }
