@@ -1,6 +1,5 @@
 //! The harness of the end-to-end stories: a registry in a process of its own, an issuer that
 //! misbehaves on demand, CI jobs. What it starts listens on loopback and ends when dropped.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness that cannot go on panics")]
 
 pub mod ato;
 pub mod binary;

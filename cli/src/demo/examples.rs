@@ -61,7 +61,11 @@ mod tests {
     fn walk(folder: &Path, found: &mut BTreeSet<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
-            if path.is_dir() { walk(&path, found) } else { drop(found.insert(path)) }
+            if path.is_dir() {
+                walk(&path, found);
+            } else {
+                found.insert(path);
+            }
         }
     }
 
@@ -70,7 +74,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
         let mut there = BTreeSet::new();
         walk(&root, &mut there);
-        let carried: BTreeSet<PathBuf> = super::FILES.iter().map(|(path, _)| root.join(path)).collect();
+        let carried: BTreeSet<PathBuf> =
+            super::FILES.iter().map(|(path, _)| root.join(path)).collect();
         assert_eq!(carried, there);
     }
 }

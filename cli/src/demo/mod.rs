@@ -34,7 +34,11 @@ pub(crate) fn run(args: &args::Demo, ui: &Ui) -> anyhow::Result<ExitCode> {
     let demo = Demo { url: registry.url.clone(), packages: &packages, ui };
 
     demo.chapter("1. A registry with a local issuer, on SQLite and files")?;
-    demo.say(&format!("It listens on {}; everything is in {}.", demo.url, folder.path().display()))?;
+    demo.say(&format!(
+        "It listens on {}; everything is in {}.",
+        demo.url,
+        folder.path().display()
+    ))?;
 
     demo.chapter("2. Publish, as CI jobs of five repositories at their tags")?;
     let mut digests = Vec::new();
@@ -134,7 +138,8 @@ impl Demo<'_> {
         let answer: Value = serde_json::from_str(&text).context("the receipt is no JSON")?;
         let receipt = &answer["packages"][0]["receipt"];
         let field = |key: &str| receipt[key].as_str().unwrap_or_default().to_owned();
-        let (identifier, version, digest) = (field("identifier"), field("version"), field("digest"));
+        let (identifier, version, digest) =
+            (field("identifier"), field("version"), field("digest"));
         ensure!(digest.len() == 64, "the receipt has no digest: {text}");
         let line = format!("{identifier}@{version}  sha256:{digest}");
         self.show(&format!("packhouse publish {name}"), &line)?;
@@ -157,7 +162,13 @@ impl Demo<'_> {
     }
 
     /// Fetches a release as anybody, and holds it against the publisher's receipt.
-    fn fetch(&self, into: &Path, identifier: &str, version: &str, digest: &str) -> anyhow::Result<()> {
+    fn fetch(
+        &self,
+        into: &Path,
+        identifier: &str,
+        version: &str,
+        digest: &str,
+    ) -> anyhow::Result<()> {
         let mut command = self.packhouse()?;
         let folder = into.join(identifier);
         command.args(["fetch", identifier, "--json", "--to"]).arg(&folder);
@@ -180,7 +191,9 @@ impl Demo<'_> {
 
     fn advice(&self, keep: bool) -> anyhow::Result<()> {
         if !keep {
-            self.say("packhouse demo --keep        the same, and the registry stays for a look around")?;
+            self.say(
+                "packhouse demo --keep        the same, and the registry stays for a look around",
+            )?;
             self.say("packhouse init               a manifest for a package of your own")?;
             self.say("packhouse audit              what a publish would say about it")?;
             return self.say("packhouse serve --help       a registry of your own");

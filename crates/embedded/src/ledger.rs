@@ -14,8 +14,8 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
-    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member, Prepared, Quota,
-    Reservation, SeenToken, StoreResult, TokenRecord, Train,
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
+    Prepared, Quota, Reservation, SeenToken, StoreResult, TokenRecord, Train,
 };
 use tokio::task::spawn_blocking;
 

@@ -13,9 +13,9 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 
 use crate::ports::{
-    Begun, BlobBody, Blobs, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Part, Prepared, Quota, Reservation, SeenToken, Staged, StoreError, StoreResult, TokenRecord,
-    Train, Upload, UploadBounds,
+    Begun, BlobBody, Blobs, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange,
+    Member, Part, Prepared, Quota, Reservation, SeenToken, Staged, StoreError, StoreResult,
+    TokenRecord, Train, Upload, UploadBounds,
 };
 
 /// How a call fails.

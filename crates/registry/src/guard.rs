@@ -97,9 +97,7 @@ async fn gate(service: &Service, method: &Method, uri: &Uri, headers: &HeaderMap
     }
     match caller(service, headers, &[]).await? {
         Caller::Token(token) if auth::permit(&token, Action::Admin, None).is_ok() => Ok(()),
-        Caller::Token(token) if token.prefix.is_empty() => {
-            auth::permit(&token, Action::Read, None)
-        }
+        Caller::Token(token) if token.prefix.is_empty() => auth::permit(&token, Action::Read, None),
         Caller::Token(token) => narrow(service, &token, uri.path()).await,
         Caller::Open | Caller::Job(_) => Ok(()),
     }
@@ -129,7 +127,8 @@ async fn narrow(service: &Service, token: &TokenRecord, path: &str) -> ApiResult
 
 /// The package that a path is about.
 fn subject(path: &str) -> Option<Identifier> {
-    let rest = ["/v1/package/", "/index/", "/p/"].iter().find_map(|head| path.strip_prefix(head))?;
+    let rest =
+        ["/v1/package/", "/index/", "/p/"].iter().find_map(|head| path.strip_prefix(head))?;
     let rest = rest.strip_suffix(".json").unwrap_or(rest);
     let ends = rest.find("/-/").or_else(|| rest.find("/releases")).unwrap_or(rest.len());
     rest[..ends].parse().ok()

@@ -14,8 +14,8 @@ use packhouse_core::release::{Event, Head, Release};
 use super::rows::MemoryRows;
 use crate::ledger::{self as rules, Rows};
 use crate::ports::{
-    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member, Prepared, Quota,
-    Reservation, SeenToken, StoreResult, TokenRecord, Train,
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
+    Prepared, Quota, Reservation, SeenToken, StoreResult, TokenRecord, Train,
 };
 
 /// A ledger that lives as long as the value.

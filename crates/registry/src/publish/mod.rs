@@ -21,7 +21,7 @@ mod subject;
 pub use confirm::confirm;
 pub use identity::receipt;
 pub use rehearse::rehearse;
+pub(crate) use request::replayed;
 pub use request::request;
 pub use status::status;
-pub(crate) use request::replayed;
 pub(crate) use subject::identifier;
