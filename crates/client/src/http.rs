@@ -259,7 +259,8 @@ impl Client {
             tries += 1;
             let last = tries >= self.options.tries || begun.elapsed() >= self.options.deadline;
             let wait = match self.exchange(call) {
-                Ok(answer) if matches!(answer.status, 429 | 502..=504) && !last => {
+                // 429 and 503 say that nothing was done; a gateway's 502 and 504 leave it open.
+                Ok(answer) if !last && passing_status(answer.status, call.once) => {
                     answer.retry_after().unwrap_or_else(|| jitter(pause))
                 }
                 Ok(answer) => match read(answer) {
@@ -356,6 +357,11 @@ impl Client {
             .max_idle_connections_per_host(16);
         if near { config.proxy(None) } else { config }
     }
+}
+
+/// Whether a call with this status may be sent again.
+fn passing_status(status: u16, once: bool) -> bool {
+    matches!(status, 429 | 503) || (matches!(status, 502 | 504) && !once)
 }
 
 fn run(
