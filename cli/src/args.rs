@@ -383,7 +383,7 @@ pub(crate) struct PolicySet {
     /// The calling workflow's path
     #[arg(long, value_name = "PATH")]
     pub(crate) workflow: Option<String>,
-    /// The reusable workflow that must hold the job: owner/name/path[@ref]
+    /// The reusable workflow that must hold the job: `owner/name/path[@ref]`
     #[arg(long, value_name = "REF")]
     pub(crate) job_workflow: Option<String>,
     /// The job's environment
