@@ -1,7 +1,7 @@
 //! The ports: all that the service asks of a store, as verbs of the domain.
 //!
 //! Implementations: in memory ([`crate::memory`]), SQLite and files (`packhouse-embedded`), and AWS.
-//! [`crate::conformance`] is the one suite that all of them pass.
+//! `crate::conformance` is the one suite that all of them pass.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! What a ledger decides, apart from where it keeps its rows.
 //!
-//! [`begin`], [`prepare`], [`commit`], [`mark`] and the others are the verbs of
+//! [`begin()`], [`prepare()`], [`commit()`], [`mark()`] and the others are the verbs of
 //! [`crate::ports::Ledger`] as plain functions over [`Rows`]. A store that runs each of them inside
 //! one serializable transaction gets the port's guarantees; all checks of a verb come before its
 //! first write, so a refusal leaves nothing behind even where a store cannot roll back.
