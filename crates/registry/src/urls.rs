@@ -37,7 +37,7 @@ pub fn file(base: &PublicUrl, release: &Release, path: &str) -> String {
     base.join(&file_path(release, path))
 }
 
-/// The path of [`file`], below the public URL.
+/// The path of [`file()`], below the public URL.
 pub fn file_path(release: &Release, path: &str) -> String {
     let path = path.split('/').map(escaped).collect::<Vec<_>>().join("/");
     let Release { identifier, version, .. } = release;

@@ -1,7 +1,7 @@
 //! The reproducible archive: packing a tree, and reading what strangers send.
 //!
-//! [`pack`] writes the one zip of a tree. [`scan`] takes an archive apart byte for byte and lists
-//! its files; [`read`], [`read_parallel`] and [`unpack`] scan, ask a second parser, and unpack under
+//! [`pack()`] writes the one zip of a tree. [`scan()`] takes an archive apart byte for byte and lists
+//! its files; [`read()`], [`read_parallel`] and [`unpack`] scan, ask a second parser, and unpack under
 //! limits. Nothing here touches a disk: who writes files joins a [`TreePath`], which is safe on
 //! every system, to a folder of their own.
 

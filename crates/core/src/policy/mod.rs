@@ -1,8 +1,8 @@
 //! Policy: who may publish a package and from where, as one pure decision.
 //!
-//! [`decide`] judges verified claims against a package's pins and its [`Policy`];
+//! [`decide()`] judges verified claims against a package's pins and its [`Policy`];
 //! [`Policy::normalised`] and [`Policy::check`] judge a policy before it is stored, and
-//! [`is_loosening`] says whether a change needs the operator; [`audience`] is what a token for one
+//! [`is_loosening`] says whether a change needs the operator; [`audience()`] is what a token for one
 //! publish must be made for. Which claim weighs what is one table: [`crate::claims::CLAIMS`].
 
 use serde::{Deserialize, Deserializer, Serialize};

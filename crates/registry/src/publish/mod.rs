@@ -2,10 +2,10 @@
 //!
 //! | step | handler | what becomes true |
 //! |---|---|---|
-//! | request | [`request`] | an intent stands; the client holds uploads bound to it |
+//! | request | [`request()`] | an intent stands; the client holds uploads bound to it |
 //! | upload | the blob store | the bytes are staged |
-//! | confirm | [`confirm`] | the bytes are checked, promoted, reserved; the last one seals the train |
-//! | status | [`status`] | where an intent stands |
+//! | confirm | [`confirm()`] | the bytes are checked, promoted, reserved; the last one seals the train |
+//! | status | [`status()`] | where an intent stands |
 //!
 //! Every step may be repeated, after any crash, with the same end.
 
