@@ -288,3 +288,33 @@ fn a_private_registry_answers_holders_of_a_token_only() {
     let all = format!("{}/v1/packages/all", registry.url());
     assert_eq!(http::get(&all, &[("authorization", &inside)]).0, 403);
 }
+
+#[test]
+fn an_operator_decides_before_the_first_release() {
+    let registry = TestRegistry::start();
+    let admin = registry.admin_token();
+    let path = "/v1/package/acme/mono/-/policy";
+    let branch = json!({ "kind": "branch", "branch": "main" });
+    let audience = format!("packhouse-policy:{}:acme/mono", registry.url());
+    let ci = registry.ci("acme/mono").branch("main").claim("ref_protected", "true");
+    let (status, body) = call(&registry, "PUT", path, &ci.token(&audience), &branch);
+    assert_eq!(status, 404, "there is nothing yet that a job could own: {body}");
+    let (status, body) = call(&registry, "PUT", path, &admin, &branch);
+    assert_eq!((status, &body["policy"]["kind"]), (200, &json!("branch")), "{body}");
+    // Nobody sees a package before it has a release.
+    for path in [
+        "/index/acme/mono.json",
+        "/v1/package/acme/mono",
+        "/v1/package/acme/mono/releases",
+        "/p/acme/mono",
+    ] {
+        assert_eq!(registry.fetch(path).0, 404, "{path}");
+    }
+    assert_eq!(registry.get("/v1/packages/all")["packages"], json!([]));
+    let raw = Raw { url: registry.url(), ci };
+    let (status, body) = raw.publish(&Parcel::new("acme/mono", "3.1.4", "x"));
+    assert_eq!(status, 200, "{body}");
+    let by_tag = Raw { url: registry.url(), ci: registry.ci("acme/mono").tag("v3.1.5") };
+    let (status, body) = by_tag.publish(&Parcel::new("acme/mono", "3.1.5", "x"));
+    assert_eq!((status, &body["error"]["code"]), (403, &json!("wrong-ref")), "{body}");
+}

@@ -83,11 +83,13 @@ pub async fn set_policy(
     let audience = manage_audience(app.settings.public_url.origin(), &identifier, Manage::Policy);
     let caller = caller(&app, &headers, &[audience]).await?;
     once(&app, &caller, &new).await?;
-    let head = head(&app, &identifier).await?;
-    match &caller {
-        Caller::Token(token) => auth::permit(token, Action::Admin, Some(&identifier))?,
-        Caller::Open => {}
-        Caller::Job(claims) => {
+    let head = app.ledger.head(&identifier).await?;
+    match (&caller, &head) {
+        // Operators decide about packages that have no release yet, too.
+        (Caller::Token(token), _) => auth::permit(token, Action::Admin, Some(&identifier))?,
+        (Caller::Open, _) => {}
+        (Caller::Job(_), None) => return Err(no_package(&identifier)),
+        (Caller::Job(claims), Some(head)) => {
             policy::decide_manage(claims, &identifier, head.pins.as_ref(), Some(&head.policy))?;
             if policy::is_loosening(&head.policy, &new) {
                 return Err(ApiError::new(
@@ -98,13 +100,14 @@ pub async fn set_policy(
             }
         }
     }
-    if new == head.policy {
+    let sequence = head.as_ref().map_or(0, |head| head.sequence);
+    if let Some(head) = head.filter(|head| head.policy == new) {
         return Ok(Json(policy_answer(head)));
     }
     let data = serde_json::json!({ "policy": new, "by": caller.publisher() });
     let change = HeadChange::Policy(new);
     let now = app.clock.now();
-    let changed = app.ledger.change_head(&identifier, head.sequence, &change, data, now).await?;
+    let changed = app.ledger.change_head(&identifier, sequence, &change, data, now).await?;
     changed.map(|head| Json(policy_answer(head))).ok_or_else(raced)
 }
 
@@ -113,7 +116,7 @@ pub(crate) fn raced() -> ApiError {
         .retry_after(1)
 }
 
-fn policy_answer(head: Head) -> PolicyAnswer {
+pub(crate) fn policy_answer(head: Head) -> PolicyAnswer {
     PolicyAnswer {
         identifier: head.identifier.to_string(),
         policy: head.policy,

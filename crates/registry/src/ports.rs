@@ -390,7 +390,8 @@ pub trait Ledger: Send + Sync {
     ) -> StoreResult<Option<Release>>;
 
     /// Changes a head and appends the event with `data`; `None` when its sequence is not
-    /// `sequence` any more, or when there is no head.
+    /// `sequence` any more. Where there is no head, sequence 0 makes one that has no release yet
+    /// (not for a native name: that needs a package).
     async fn change_head(
         &self,
         identifier: &Identifier,

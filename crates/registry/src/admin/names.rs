@@ -10,7 +10,7 @@ use super::operator;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
-use crate::manage::{head, raced};
+use crate::manage::{policy_answer, raced};
 use crate::ports::{HeadChange, Reservation};
 
 /// Reserves an owner, an identifier or a native name: nobody but `holder` may publish under it.
@@ -120,20 +120,17 @@ pub async fn transfer(
             "send one of `pins` and `unpin`, or `tokens_allowed`, or `native`",
         ));
     }
-    let mut now = head(&app, &identifier).await?;
+    // A package may be handed to somebody before its first release.
+    let known = app.ledger.head(&identifier).await?;
+    let mut sequence = known.as_ref().map_or(0, |head| head.sequence);
+    let mut answer = known;
     for change in changes {
         let data = serde_json::json!({ "transfer": request, "by": caller.publisher() });
         let at = app.clock.now();
-        now = app
-            .ledger
-            .change_head(&identifier, now.sequence, &change, data, at)
-            .await?
-            .ok_or_else(raced)?;
+        let changed = app.ledger.change_head(&identifier, sequence, &change, data, at).await?;
+        let head = changed.ok_or_else(raced)?;
+        sequence = head.sequence;
+        answer = Some(head);
     }
-    Ok(Json(PolicyAnswer {
-        identifier: now.identifier.to_string(),
-        policy: now.policy,
-        pins: now.pins,
-        tokens_allowed: now.tokens_allowed,
-    }))
+    answer.map(|head| Json(policy_answer(head))).ok_or_else(raced)
 }

@@ -142,7 +142,7 @@ async fn change(
 /// Who decided on an old head decides again.
 pub async fn a_head_changes_only_from_the_sequence_that_was_read(ledger: Store) {
     let package = id("acme/sensor");
-    assert!(change(&ledger, &package, 0, HeadChange::TokensAllowed(true)).await.is_none());
+    assert!(change(&ledger, &package, 1, HeadChange::TokensAllowed(true)).await.is_none());
     Publish::new("acme/sensor", "1.0.0", "a").released(&*ledger).await;
     let policy = Policy { environment: Some("release".to_owned()), ..Policy::default() };
     let set_policy = HeadChange::Policy(policy.clone());
@@ -172,6 +172,21 @@ pub async fn a_head_changes_only_from_the_sequence_that_was_read(ledger: Store) 
     let expected =
         ["released", "policy", "policy", "transferred", "released", "transferred", "released"];
     assert_eq!(kinds, expected);
+}
+
+/// An operator decides about a package before its first release, which then finds it.
+pub async fn a_head_can_be_made_ahead(ledger: Store) {
+    let package = id("acme/sensor");
+    let handed = HeadChange::Transfer(Some(pins("acme/second")));
+    let head = change(&ledger, &package, 0, handed).await.unwrap();
+    assert_eq!((head.pins, head.sequence), (Some(pins("acme/second")), 1));
+    assert!(ledger.releases(&package).await.unwrap().is_empty());
+    let native = NativeName { ecosystem: "python".to_owned(), name: "other".to_owned() };
+    assert!(change(&ledger, &id("acme/other"), 0, HeadChange::Native(native)).await.is_none());
+    let stranger = Publish::new("acme/sensor", "1.0.0", "a");
+    assert!(matches!(stranger.run(&*ledger).await, crate::ports::Committed::PinsDiffer(_)));
+    Publish::new("acme/sensor", "1.0.1", "b").by(job("acme/second", 1)).released(&*ledger).await;
+    verify_chain(&ledger.events(0, 100).await.unwrap()).unwrap();
 }
 
 /// The answer that got lost is given again, and nothing happens twice.

@@ -60,6 +60,7 @@ macro_rules! ledger_conformance {
             a_mark_that_says_nothing_new_changes_nothing,
             a_removed_version_is_never_free_again,
             events_form_one_feed_and_a_chain_for_each_package,
+            a_head_can_be_made_ahead,
             a_head_changes_only_from_the_sequence_that_was_read,
             a_change_of_a_head_may_be_repeated,
             a_native_name_can_be_handed_over,

@@ -122,7 +122,14 @@ pub fn change_head(
     data: Value,
     now: Timestamp,
 ) -> StoreResult<Option<Head>> {
-    let Some(mut head) = rows.head(identifier)? else { return Ok(None) };
+    let mut head = match rows.head(identifier)? {
+        Some(head) => head,
+        // An operator decides about a package before its first release.
+        None if sequence == 0 && !matches!(change, HeadChange::Native(_)) => {
+            super::publish::new_head(identifier, now)
+        }
+        None => return Ok(None),
+    };
     let kind = match change {
         HeadChange::Policy(_) | HeadChange::TokensAllowed(_) => "policy",
         HeadChange::Transfer(_) => "transferred",

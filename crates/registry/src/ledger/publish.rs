@@ -251,7 +251,8 @@ fn may_hold(rows: &impl Rows, name: &NativeName, release: &Release) -> StoreResu
     })
 }
 
-fn new_head(identifier: &Identifier, now: Timestamp) -> Head {
+/// The head of a package that nothing is known of.
+pub(super) fn new_head(identifier: &Identifier, now: Timestamp) -> Head {
     Head {
         schema: SCHEMA,
         identifier: identifier.clone(),
