@@ -28,13 +28,8 @@ pub async fn yank(
     headers: HeaderMap,
     Body(request): Body<MarkRequest>,
 ) -> ApiResult<Json<MarkAnswer>> {
-    let identifier = id.parse()?;
-    let caller = manager(&app, &headers, &identifier, Manage::Yank, &request).await?;
-    let change = match mark(&app, &caller, &request)? {
-        Some(mark) => MarkChange::Yank(mark),
-        None => MarkChange::Unyank,
-    };
-    change_marks(&app, &identifier, &request.version, &change).await
+    let change = |mark: Option<Mark>| mark.map_or(MarkChange::Unyank, MarkChange::Yank);
+    marked(&app, &id, &headers, &request, Manage::Yank, change).await
 }
 
 /// Deprecates a release, or takes its deprecation back: it works, and there is something better.
@@ -46,13 +41,22 @@ pub async fn deprecate(
     headers: HeaderMap,
     Body(request): Body<MarkRequest>,
 ) -> ApiResult<Json<MarkAnswer>> {
+    let change = |mark: Option<Mark>| mark.map_or(MarkChange::Undeprecate, MarkChange::Deprecate);
+    marked(&app, &id, &headers, &request, Manage::Deprecate, change).await
+}
+
+async fn marked(
+    app: &App,
+    id: &IdPath,
+    headers: &HeaderMap,
+    request: &MarkRequest,
+    what: Manage,
+    change: impl FnOnce(Option<Mark>) -> MarkChange,
+) -> ApiResult<Json<MarkAnswer>> {
     let identifier = id.parse()?;
-    let caller = manager(&app, &headers, &identifier, Manage::Deprecate, &request).await?;
-    let change = match mark(&app, &caller, &request)? {
-        Some(mark) => MarkChange::Deprecate(mark),
-        None => MarkChange::Undeprecate,
-    };
-    change_marks(&app, &identifier, &request.version, &change).await
+    let caller = manager(app, headers, &identifier, what, request).await?;
+    let change = change(mark(app, &caller, request)?);
+    change_marks(app, &identifier, &request.version, &change).await
 }
 
 /// From where a package may be published.
