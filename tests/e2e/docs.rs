@@ -1,4 +1,5 @@
 //! The documentation is true where a program can tell.
+#![allow(clippy::expect_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -73,4 +74,23 @@ fn links_between_pages_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_table_of_limits_is_the_one_in_the_code() {
+    let page = std::fs::read_to_string(root().join("docs/operating.md")).expect("the page");
+    let (_, section) = page.split_once("## Limits").expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let told: Vec<(String, u64)> = section
+        .lines()
+        .filter_map(|line| {
+            let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            Some((name.to_owned(), digits.parse().expect("a number")))
+        })
+        .collect();
+    let table = serde_json::to_value(packhouse_core::limits::Limits::default()).expect("JSON");
+    let table = table.as_object().expect("a table").iter();
+    let held: Vec<_> = table.map(|(n, v)| (n.clone(), v.as_u64().expect("a number"))).collect();
+    assert_eq!(told, held);
 }
