@@ -545,12 +545,14 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The system's clock.
+/// The system's clock in whole seconds, so that every time in a record, an answer or an event's
+/// canonical bytes is written the same way: `2026-03-01T12:00:00Z`, which every client parses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
     }
 }
