@@ -164,8 +164,10 @@ fn kid(header: &Map<String, Value>) -> Result<String, TokenError> {
 /// different tokens.
 fn object(what: &str, text: &str) -> Result<Map<String, Value>, TokenError> {
     let bytes = decode(what, text)?;
-    let object: UniqueNames = serde_json::from_slice(&bytes)
-        .map_err(|error| invalid(format!("its {what} is no JSON object: {error}")))?;
+    // The parser's words may quote the token, at any length.
+    let object: UniqueNames = serde_json::from_slice(&bytes).map_err(|error| {
+        invalid(format!("its {what} is no JSON object: {}", shown(&error.to_string())))
+    })?;
     Ok(object.0)
 }
 
@@ -246,6 +248,15 @@ mod tests {
         ] {
             assert!(read(payload).is_err(), "{payload}");
         }
+    }
+
+    #[test]
+    fn a_refusal_quotes_little_of_the_token_and_nothing_invisible() {
+        let header = format!("\"\u{115f}{}\"", "x".repeat(9_000));
+        let error = Token::read(&token(&header, "{}")).err().map(|error| error.to_string());
+        let error = error.unwrap_or_default();
+        assert!(error.contains("is no JSON object") && error.contains(r"\u{115f}x"), "{error}");
+        assert!(error.chars().count() < 300, "{error}");
     }
 
     proptest! {

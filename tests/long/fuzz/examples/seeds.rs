@@ -1,30 +1,119 @@
-//! Writes the inputs from which fuzzing starts into `corpus/`: `cargo run --example seeds`.
+//! Writes the inputs from which fuzzing starts into the `corpus/` of each target, those of `token`
+//! into `../fuzz-token`: `cargo run --example seeds`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use packhouse_core::archive::corpus::{harmless, hostile};
+use packhouse_core::formats::FORMATS;
 
-fn main() -> std::io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    let write = |target: &str, name: &str, bytes: &[u8]| {
-        let folder = root.join(target);
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join(name), bytes)
-    };
+/// Manifests that go further than the examples do: what formats read, and what rules complain of.
+const MANIFESTS: &[(&str, &str)] = &[
+    (
+        "packhouse",
+        "package: &a {identifier: acme/x@1, version: 1.0, license: mit OR, repository: https://u:p@h}\nexports: [*a]\ndependencies:\n- acme/y@^1.2\n- {git: git://h/x.git, ref: main}\n- {path: ../x}\nrequires: {python: '>=3'}\n",
+    ),
+    (
+        "ato",
+        "requires-atopile: ^0.9\npackage:\n  identifier: ACME/X/\u{202e}\n  version: v1\n  authors: [a, {name: b}]\nbuilds: {x: {entry: a.ato:A}, y: 1}\ndependencies:\n- {type: git, repo_url: https://h/x.git, ref: main}\n- {type: file, path: ../x, identifier: a/b}\n- acme/y@1.2.3\n- git://h/x.git#b:c\n",
+    ),
+    (
+        "attune",
+        "\u{feff}ref: Core_x\nversion: ~\nruntime_deps: shell\ndependencies: [core@1.0.0, core@latest, x@^1]\nactions: {ask: {label: Ask, parameters: {}}}\nsensors: []\nmeta: {a: [[[1]]], ? b : c}\ntags: ['a\\x1b', \"\\e[31m\"]\n",
+    ),
+    (
+        "pyproject",
+        "[project]\nname = 'A_b..c'\ndynamic = ['version']\ndependencies = ['a[b]>=1,<2; extra == \"x\"', 'c @ https://h/c.whl', 'd (==1.*)']\nlicense = {file = 'LICENSE'}\n[project.urls]\n'Source\\Code' = 'https://h'\n[project.scripts]\nx = 'a:b'\n[dependency-groups]\ndev = [{include-group = 'x'}]\n[tool.packhouse]\n",
+    ),
+    (
+        "pyproject",
+        "[project]\nname = \"\\u202e\"\nversion = \"1!2.0.post1.dev2+l\"\nreadme = {file = 'README.rst', content-type = 'text/x-rst'}\noptional-dependencies.plots = ['x~=1.0']\n",
+    ),
+];
+
+/// Files beside a manifest; see `fuzz_targets/manifest.rs`.
+const BESIDE: &[u8] = b"\xff\xferef: a\nlabel: \x1b[31m\xff\xfe# Read me\n<<<<<<< x\n\xff\xfeMIT\xff\xfeAWS_SECRET_ACCESS_KEY=x\n";
+
+const HEADER: &str = r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#;
+const CLAIMS: &str = r#"{"iss":"https://issuer.example","aud":"a","sub":"s","jti":"j","iat":1800000000,"nbf":1799999400,"exp":1800000300,"repository":"o/r","repository_id":"1","repository_owner":"o","repository_owner_id":"2","repository_visibility":"public","event_name":"push","ref":"refs/tags/v1.0.0","ref_type":"tag","ref_protected":"true","sha":"0","workflow_ref":"o/r/.github/workflows/p.yml@refs/tags/v1.0.0","job_workflow_ref":"w","environment":"e","runner_environment":"github-hosted","run_id":"3","run_attempt":"1","actor":"a","actor_id":"4"}"#;
+
+fn main() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // The first byte tells `zip_scan` that an archive follows.
     let whole = |bytes: &[u8]| [&[0], bytes].concat();
-    write("zip_scan", "harmless", &whole(&harmless()))?;
-    write("zip_scan", "changed", &[1, 0, 10, 0, 1])?;
+    let folder = Folder::new(root, "zip_scan")?;
+    folder.write("harmless", &whole(&harmless()))?;
+    folder.write("changed", &[1, 0, 10, 0, 1])?;
     for (index, case) in hostile().iter().enumerate().filter(|(_, case)| case.bytes.len() < 4096) {
-        write("zip_scan", &format!("hostile-{index}"), &whole(&case.bytes))?;
+        folder.write(&format!("hostile-{index}"), &whole(&case.bytes))?;
     }
     let texts = ["acme/sensor", "0x/a_b-c/d", "1.2.3-rc.1+b", "2!1.0.post1.dev2", "releases/-"];
-    for (index, text) in texts.iter().enumerate() {
-        write("identifier", &format!("{index}"), text.as_bytes())?;
-    }
+    Folder::new(root, "identifier")?.write_all(texts)?;
     let texts = ["^1.2 || >=2 <3", "~=1.4,!=1.4.2", "==1.*", "1.2 - 1.4", "^0.3.0", "*", "name>=1"];
-    for (index, text) in texts.iter().enumerate() {
-        write("requirement", &format!("{index}"), format!("{text}1.2.3").as_bytes())?;
+    Folder::new(root, "requirement")?.write_all(texts.map(|text| format!("{text}1.2.3")))?;
+    Folder::new(root, "zip_pack")?.write("some", b"src/a.py\0Read me\x01docs/b.md\0\x02a")?;
+    manifests(root)?;
+    tokens(&root.join("../fuzz-token"))
+}
+
+/// Where a target's inputs lie.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(root: &Path, target: &str) -> io::Result<Self> {
+        let folder = root.join("corpus").join(target);
+        fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        fs::write(self.0.join(name), bytes)
+    }
+
+    fn write_all(&self, texts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<()> {
+        let mut texts = texts.into_iter().enumerate();
+        texts.try_for_each(|(index, text)| self.write(&index.to_string(), text.as_ref()))
+    }
+}
+
+/// The manifests of `examples/` and those above, with each version that the target may set.
+fn manifests(root: &Path) -> io::Result<()> {
+    let mut found: Vec<(usize, Vec<u8>)> = Vec::new();
+    for example in fs::read_dir(root.join("../../../examples"))? {
+        let example = example?.path();
+        for (index, format) in FORMATS.iter().enumerate() {
+            if let Ok(bytes) = fs::read(example.join(format.file())) {
+                found.push((index, bytes));
+            }
+        }
+    }
+    for (id, text) in MANIFESTS {
+        let index = FORMATS.iter().position(|format| format.id() == *id);
+        found.push((index.expect("a format"), text.as_bytes().to_vec()));
+    }
+    let folder = Folder::new(root, "manifest")?;
+    for (name, (index, bytes)) in found.iter().enumerate() {
+        for version in 0..5 {
+            // From 128 on, reports are rendered in JSON.
+            let report = version % 2 * 128;
+            let kind = u8::try_from(report + index + version * FORMATS.len()).expect("a byte");
+            let beside = if version < 3 { BESIDE } else { b"" };
+            let input = [&[kind], &bytes[..], beside].concat();
+            folder.write(&format!("{name}-{version}"), &input)?;
+        }
     }
     Ok(())
+}
+
+/// A right token but for its signature, its like from another issuer, and a key set.
+fn tokens(root: &Path) -> io::Result<()> {
+    let folder = Folder::new(root, "token")?;
+    let github = "https://token.actions.githubusercontent.com/acme";
+    folder.write_all([
+        format!("\x02{HEADER}\n{CLAIMS}"),
+        format!("\x02{HEADER}\n{}", CLAIMS.replace("https://issuer.example", github)),
+        format!("\x02{}\n{CLAIMS}", HEADER.replace("}", r#","crit":["b64"],"jku":"https://h"}"#)),
+        format!("\x01{{\"keys\":[{{\"kty\":\"RSA\",\"alg\":\"RS256\",\"use\":\"sig\",\"kid\":\"k\",\"e\":\"AQAB\",\"n\":\"{}w\"}}]}}", "x".repeat(341)),
+        "\x00eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIn0.AQ".to_owned(),
+    ])
 }
