@@ -3,6 +3,7 @@
 # Usage: tests/long/fuzz.sh [SECONDS] [TARGET...]   (300 seconds of every target, unless told)
 # Needs rustup, a C++ compiler and python3; the pinned toolchain is enough, no nightly one.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/../.."
 seconds=${1:-300}
 shift || true
@@ -19,7 +20,7 @@ fail() { printf 'tests/long/fuzz.sh: %s\n' "$*" >&2; exit 2; }
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "\`$seconds\` is no number of seconds; usage: fuzz.sh [SECONDS] [TARGET...]"
 
 all=(zip_scan zip_pack identifier requirement manifest token)
-targets=("${@:-${all[@]}}")
+targets=("$@")
 [ $# -gt 0 ] || targets=("${all[@]}")
 for target in "${targets[@]}"; do
   [[ " ${all[*]} " == *" $target "* ]] || fail "no target \`$target\`: there are ${all[*]}"
