@@ -12,10 +12,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
+use super::impatient::Impatient;
+
 /// Connections at one time; the next ones wait in the system's queue.
 const CONNECTIONS: usize = 1024;
 /// A request's head must be there within this time; an idle connection is closed after it.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long a client may take nothing of an answer.
+const STUCK: Duration = Duration::from_secs(60);
 /// How long connections may finish their request once the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -76,6 +80,7 @@ async fn connection(
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
     let mut builder = http1::Builder::new();
+    let stream = Impatient::new(stream, STUCK);
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 << 10);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {

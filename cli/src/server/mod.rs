@@ -2,6 +2,7 @@
 
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod impatient;
 mod listen;
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use packhouse_registry::auth::{ApiToken, token_record};
 use packhouse_registry::dev_issuer::DevIssuer;
 use packhouse_registry::oidc::{Issuer, Verifier};
 use packhouse_registry::ports::{Action, Clock as _, Ledger as _, StoreResult, SystemClock};
+use packhouse_registry::publish::Turns;
 use packhouse_registry::read::Reads;
 use packhouse_registry::router::{Registry, router};
 use packhouse_registry::uploads::{self, UploadTimes};
@@ -111,8 +113,8 @@ impl Server {
         let files = blobs.clone();
         #[cfg(feature = "failpoints")]
         let (ledger, blobs) = failpoints::around(ledger, blobs)?;
-        let reads = Reads::default();
-        let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, reads });
+        let (turns, reads) = (Turns::default(), Reads::default());
+        let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, turns, reads });
         let beside = uploads.merge(dev_routes.unwrap_or_default());
         let router = router(app.clone(), beside);
         Ok(Self { listener, app, blobs: files, router, url, first_token })

@@ -4,6 +4,7 @@
 //! and writes, which may wait for a disk or another process, run on the blocking pool.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,8 +16,9 @@ use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
     Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Prepared, Quota, Reservation, SeenToken, StoreResult, TokenRecord, Train,
+    Prepared, Quota, Reservation, SeenToken, StoreError, StoreResult, TokenRecord, Train,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use crate::database::{Database, Durability};
@@ -24,10 +26,21 @@ use crate::fault;
 use crate::folder::DataDir;
 use crate::rows::SqlRows;
 
+/// How long a call waits for those before it; clients wait ten seconds.
+const QUEUE: Duration = Duration::from_secs(5);
+
+/// Lists that are read at one time.
+const LISTS: usize = 32;
+
 /// The ledger of a data folder. Any number of values and processes may have it open.
 #[derive(Clone)]
 pub struct EmbeddedLedger {
     database: Arc<Database>,
+    /// Writers that hold a thread: one that writes and one that stands ready. All others wait
+    /// without one, in the order in which they came.
+    writers: Arc<Semaphore>,
+    /// Lists that are read at one time, each with a thread and a connection.
+    lists: Arc<Semaphore>,
 }
 
 impl EmbeddedLedger {
@@ -38,7 +51,11 @@ impl EmbeddedLedger {
     /// [`packhouse_registry::ports::StoreError`] when it is damaged, newer than this program, not
     /// writable, or held by another process for long.
     pub fn open(folder: &DataDir) -> StoreResult<Self> {
-        Ok(Self { database: Arc::new(Database::open(folder.ledger())?) })
+        Ok(Self {
+            database: Arc::new(Database::open(folder.ledger())?),
+            writers: Arc::new(Semaphore::new(2)),
+            lists: Arc::new(Semaphore::new(LISTS)),
+        })
     }
 
     /// Begins the log ahead of the first publish, which then has two syncs less to wait for. Meant
@@ -58,7 +75,12 @@ impl EmbeddedLedger {
         verb: impl FnOnce(&mut SqlRows<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let database = Arc::clone(&self.database);
-        let answer = spawn_blocking(move || database.write(durability, verb));
+        let turn = turn(&self.writers).await?;
+        let answer = spawn_blocking(move || {
+            let answer = database.write(durability, verb);
+            drop(turn); // here, since the write goes on where nobody waits for it any more
+            answer
+        });
         let answer = answer.await.map_err(fault::task)?;
         if self.database.is_log_long() {
             let database = Arc::clone(&self.database);
@@ -87,7 +109,24 @@ impl EmbeddedLedger {
         read: impl FnOnce(&SqlRows<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let database = Arc::clone(&self.database);
-        spawn_blocking(move || database.read(read)).await.map_err(fault::task)?
+        let turn = turn(&self.lists).await?;
+        let answer = spawn_blocking(move || {
+            let answer = database.read(read);
+            drop(turn);
+            answer
+        });
+        answer.await.map_err(fault::task)?
+    }
+}
+
+/// Waits for a turn.
+async fn turn(queue: &Arc<Semaphore>) -> StoreResult<OwnedSemaphorePermit> {
+    match tokio::time::timeout(QUEUE, Arc::clone(queue).acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(StoreError::Unavailable(format!(
+            "ledger.sqlite: {} s were not enough for those that came before",
+            QUEUE.as_secs()
+        ))),
     }
 }
 

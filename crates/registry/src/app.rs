@@ -81,6 +81,8 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     /// Whose CI tokens are believed.
     pub verifier: Verifier,
+    /// Turns at checking archives; start with `Turns::default()`.
+    pub turns: crate::publish::Turns,
     /// What the read side keeps in memory; start with `Reads::default()`.
     pub reads: crate::read::Reads,
 }

@@ -130,8 +130,9 @@ fn subject(path: &str) -> Option<Identifier> {
     let rest =
         ["/v1/package/", "/index/", "/p/"].iter().find_map(|head| path.strip_prefix(head))?;
     let rest = rest.strip_suffix(".json").unwrap_or(rest);
-    let ends = rest.find("/-/").or_else(|| rest.find("/releases")).unwrap_or(rest.len());
-    rest[..ends].parse().ok()
+    // Neither is ever a part of an identifier, so the first of them ends it.
+    let id = rest.split('/').take_while(|part| !matches!(*part, "-" | "releases"));
+    id.collect::<Vec<_>>().join("/").parse().ok()
 }
 
 /// Answers paths that are none.
@@ -221,6 +222,9 @@ mod tests {
             "/p/acme/sensor",
         ] {
             assert_eq!(subject(path).unwrap().key(), "acme/sensor", "{path}");
+        }
+        for path in ["/v1/package/acme/releases-tool", "/v1/package/acme/releases-tool/releases"] {
+            assert_eq!(subject(path).unwrap().key(), "acme/releases-tool", "{path}");
         }
         for path in ["/v1/packages/all", "/v1/events", "/p/", "/blobs/sha256/00/x.zip"] {
             assert!(subject(path).is_none(), "{path}");

@@ -1,7 +1,7 @@
 //! What a package's owner changes after a release: yank, deprecation, policy.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::HeaderMap;
 use packhouse_core::api::{ErrorCode, MarkAnswer, MarkRequest, PolicyAnswer};
 use packhouse_core::digest::Digest;
@@ -15,6 +15,7 @@ use crate::auth::{self, Caller, caller};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
 use crate::ports::{Action, HeadChange, IntentId, MarkChange};
+use crate::read::Id;
 
 /// Longest reason, in characters.
 const REASON_CHARACTERS: usize = 500;
@@ -24,12 +25,12 @@ const REASON_CHARACTERS: usize = 500;
     params(("id" = String, Path, description = "`owner/name[/sub]`, slashes unescaped")), responses((status = 200, body = MarkAnswer)))]
 pub async fn yank(
     State(app): State<App>,
-    Path(id): Path<IdPath>,
+    Id(identifier): Id,
     headers: HeaderMap,
     Body(request): Body<MarkRequest>,
 ) -> ApiResult<Json<MarkAnswer>> {
     let change = |mark: Option<Mark>| mark.map_or(MarkChange::Unyank, MarkChange::Yank);
-    marked(&app, &id, &headers, &request, Manage::Yank, change).await
+    marked(&app, &identifier, &headers, &request, Manage::Yank, change).await
 }
 
 /// Deprecates a release, or takes its deprecation back: it works, and there is something better.
@@ -37,26 +38,25 @@ pub async fn yank(
     params(("id" = String, Path, description = "`owner/name[/sub]`, slashes unescaped")), responses((status = 200, body = MarkAnswer)))]
 pub async fn deprecate(
     State(app): State<App>,
-    Path(id): Path<IdPath>,
+    Id(identifier): Id,
     headers: HeaderMap,
     Body(request): Body<MarkRequest>,
 ) -> ApiResult<Json<MarkAnswer>> {
     let change = |mark: Option<Mark>| mark.map_or(MarkChange::Undeprecate, MarkChange::Deprecate);
-    marked(&app, &id, &headers, &request, Manage::Deprecate, change).await
+    marked(&app, &identifier, &headers, &request, Manage::Deprecate, change).await
 }
 
 async fn marked(
     app: &App,
-    id: &IdPath,
+    identifier: &Identifier,
     headers: &HeaderMap,
     request: &MarkRequest,
     what: Manage,
     change: impl FnOnce(Option<Mark>) -> MarkChange,
 ) -> ApiResult<Json<MarkAnswer>> {
-    let identifier = id.parse()?;
-    let caller = manager(app, headers, &identifier, what, request).await?;
+    let caller = manager(app, headers, identifier, what, request).await?;
     let change = change(mark(app, &caller, request)?);
-    change_marks(app, &identifier, &request.version, &change).await
+    change_marks(app, identifier, &request.version, &change).await
 }
 
 /// From where a package may be published.
@@ -64,9 +64,8 @@ async fn marked(
     params(("id" = String, Path, description = "`owner/name[/sub]`, slashes unescaped")), responses((status = 200, body = PolicyAnswer)))]
 pub async fn show_policy(
     State(app): State<App>,
-    Path(id): Path<IdPath>,
+    Id(identifier): Id,
 ) -> ApiResult<Json<PolicyAnswer>> {
-    let identifier = id.parse()?;
     Ok(Json(policy_answer(head(&app, &identifier).await?)))
 }
 
@@ -76,11 +75,10 @@ pub async fn show_policy(
     params(("id" = String, Path, description = "`owner/name[/sub]`, slashes unescaped")), responses((status = 200, body = PolicyAnswer)))]
 pub async fn set_policy(
     State(app): State<App>,
-    Path(id): Path<IdPath>,
+    Id(identifier): Id,
     headers: HeaderMap,
     Body(new): Body<Policy>,
 ) -> ApiResult<Json<PolicyAnswer>> {
-    let identifier = id.parse()?;
     let new = new.normalised().map_err(|e| {
         ApiError::new(ErrorCode::InvalidPolicy, e.to_string(), "see `packhouse policy set --help`")
     })?;
@@ -139,25 +137,6 @@ fn no_package(identifier: &Identifier) -> ApiError {
         format!("there is no package `{identifier}`"),
         "`packhouse search` finds what there is",
     )
-}
-
-/// Two or three parts of a path as one identifier.
-#[derive(Debug, serde::Deserialize)]
-pub struct IdPath {
-    owner: String,
-    name: String,
-    sub: Option<String>,
-}
-
-impl IdPath {
-    pub(crate) fn parse(&self) -> ApiResult<Identifier> {
-        let Self { owner, name, sub } = self;
-        let text = match sub {
-            Some(sub) => format!("{owner}/{name}/{sub}"),
-            None => format!("{owner}/{name}"),
-        };
-        crate::publish::identifier(&text)
-    }
 }
 
 /// Who may mark releases: a job of the pinned repository, an API token with the right, an operator.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use packhouse_core::api::{ErrorCode, PolicyAnswer, ReserveRequest, TransferRequest};
 use packhouse_core::manifest::NativeName;
 
@@ -49,7 +49,7 @@ pub async fn reserve(
 
 /// The name to free.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-pub struct NameQuery {
+pub(crate) struct NameQuery {
     name: String,
 }
 
@@ -57,10 +57,17 @@ pub struct NameQuery {
 #[utoipa::path(delete, path = "/v1/admin/reserve", tag = "admin", params(NameQuery), responses((status = 200, body = serde_json::Value)))]
 pub async fn unreserve(
     State(app): State<App>,
-    Query(query): Query<NameQuery>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> ApiResult<Json<serde_json::Value>> {
     operator(&app, &headers, None).await?;
+    let Query(query) = Query::<NameQuery>::try_from_uri(&uri).map_err(|e| {
+        ApiError::new(
+            ErrorCode::BadRequest,
+            format!("the query cannot be read: {}", e.body_text()),
+            "ask with `?name=<the reserved name>`",
+        )
+    })?;
     let name = query.name.trim().to_ascii_lowercase();
     if app.ledger.unreserve(&name).await? {
         return Ok(Json(serde_json::json!({ "status": "ok", "name": name })));

@@ -1,7 +1,7 @@
 //! API tokens: made, listed, revoked.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::HeaderMap;
 use packhouse_core::api::{ErrorCode, NewToken, TokenAnswer};
 use packhouse_core::secret::Secret;
@@ -12,6 +12,7 @@ use crate::auth::{ApiToken, token_record};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
 use crate::ports::{Action, TokenRecord};
+use crate::read::Params;
 
 /// Makes an API token; the answer is the only place where it is ever shown.
 #[utoipa::path(post, path = "/v1/admin/tokens", tag = "admin", request_body = NewToken, responses((status = 200, body = TokenAnswer)))]
@@ -83,14 +84,15 @@ pub async fn list_tokens(
 #[utoipa::path(delete, path = "/v1/admin/tokens/{id}", tag = "admin", params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
 pub async fn revoke_token(
     State(app): State<App>,
-    Path(id): Path<String>,
+    params: Params,
     headers: HeaderMap,
 ) -> ApiResult<Json<serde_json::Value>> {
     operator(&app, &headers, None).await?;
-    if app.ledger.revoke_token(&id, app.clock.now()).await? {
+    let id = params.get("id").unwrap_or_default();
+    if app.ledger.revoke_token(id, app.clock.now()).await? {
         return Ok(Json(serde_json::json!({ "status": "ok", "id": id })));
     }
-    let shown = packhouse_core::escape::printable(&id);
+    let shown = packhouse_core::escape::printable(id);
     Err(ApiError::new(
         ErrorCode::NotFound,
         format!("there is no API token `{shown}`"),

@@ -15,6 +15,7 @@ use super::contents::{self, Checked};
 use super::identity::{admit, audiences, lasting_identity, receipt, same_job, taken};
 use super::request::replayed;
 use super::subject::train_id;
+use super::turns::Turn;
 use super::{dependencies, status};
 use crate::app::{App, Service};
 use crate::auth::{Caller, caller};
@@ -73,19 +74,21 @@ fn answer(service: &Service, release: &Release) -> ConfirmAnswer {
 }
 
 async fn publish(app: &App, intent: &Intent, caller: &Caller) -> ApiResult<ConfirmAnswer> {
-    let (staged, bytes) = uploaded(app, intent, Part::Archive, intent.bytes).await?;
     let limits = app.settings.limits.clone();
-    let (reading, expected) = (bytes.clone(), intent.clone());
-    let (digest, checked) = blocking(move || {
-        let digest = Digest::of(&reading);
+    let turn = app.turns.take(intent, &limits).await?;
+    let (staged, bytes) = uploaded(app, intent, Part::Archive, intent.bytes).await?;
+    let expected = intent.clone();
+    let (digest, checked) = blocking(&turn, move || {
+        let digest = Digest::of(&bytes);
         match expected.digest {
             Some(wanted) if wanted != digest => Err(other_bytes(&wanted, &digest)),
-            _ => contents::check(&reading, &expected, &limits).map(|checked| (digest, checked)),
+            _ => contents::check(&bytes, &expected, &limits).map(|checked| (digest, checked)),
         }
     })
     .await?;
     let train = train(intent, digest);
-    let attachments = attachments(app, intent).await?;
+    let attachments = attachments(app, intent, &turn).await?;
+    drop(turn);
     let release = release(app, intent, &train, digest, checked, attachments, caller).await?;
     if !app.blobs.promote(&staged, &digest).await? {
         return Err(ApiError::new(
@@ -153,7 +156,11 @@ fn train(intent: &Intent, digest: Digest) -> Train {
 }
 
 /// Stores each file of `artifacts.zip` under its digest.
-async fn attachments(app: &App, intent: &Intent) -> ApiResult<Option<Vec<Attachment>>> {
+async fn attachments(
+    app: &App,
+    intent: &Intent,
+    turn: &Turn,
+) -> ApiResult<Option<Vec<Attachment>>> {
     let Some(announced) = intent.artifacts_bytes else { return Ok(None) };
     let (_, bytes) = uploaded(app, intent, Part::Artifacts, announced).await?;
     let limits = app.settings.limits.clone();
@@ -166,7 +173,7 @@ async fn attachments(app: &App, intent: &Intent) -> ApiResult<Option<Vec<Attachm
     };
     let (reading, wanted) = (bytes.clone(), intent.artifacts_digest);
     // The whole of it is checked before the first file of it is stored.
-    let contents = blocking(move || {
+    let contents = blocking(turn, move || {
         let found = Digest::of(&reading);
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
             return Err(other_bytes(&wanted, &found));
@@ -179,7 +186,7 @@ async fn attachments(app: &App, intent: &Intent) -> ApiResult<Option<Vec<Attachm
         let (reading, limits) = (bytes.clone(), app.settings.limits.clone());
         let (path, size) = (entry.path.to_string(), entry.bytes);
         let content =
-            blocking(move || archive::read_entry(&reading, &entry, &limits).map_err(invalid))
+            blocking(turn, move || archive::read_entry(&reading, &entry, &limits).map_err(invalid))
                 .await?;
         let digest = app.blobs.put(Bytes::from(content)).await?;
         stored.push(Attachment { path, digest, bytes: size });
@@ -313,8 +320,15 @@ fn reserved(intent: &Intent, until: jiff::Timestamp, now: jiff::Timestamp) -> Ap
 
 /// Runs work for the processor off the threads that answer requests.
 async fn blocking<T: Send + 'static>(
+    turn: &Turn,
     work: impl FnOnce() -> ApiResult<T> + Send + 'static,
 ) -> ApiResult<T> {
+    let turn = Turn::clone(turn);
+    let work = move || {
+        let done = work();
+        drop(turn);
+        done
+    };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
         Err(ApiError::new(
             ErrorCode::Internal,

@@ -24,7 +24,7 @@ pub(super) struct Checked {
 /// Texts that formats read are small: larger files are scanned and counted, never kept.
 const KEPT_FILE_BYTES: u64 = 256 << 10;
 /// What is kept of one archive at the most.
-const KEPT_BYTES: u64 = 32 << 20;
+pub(super) const KEPT_BYTES: u64 = 32 << 20;
 
 /// Reads and judges an archive. Takes the processor for milliseconds: call it off the async threads.
 ///

@@ -12,11 +12,14 @@
 pub(crate) mod confirm;
 mod contents;
 mod dependencies;
+#[cfg(test)]
+mod faults;
 mod identity;
 pub(crate) mod rehearse;
 pub(crate) mod request;
 pub(crate) mod status;
 mod subject;
+mod turns;
 
 pub use confirm::confirm;
 pub use identity::receipt;
@@ -25,3 +28,4 @@ pub(crate) use request::replayed;
 pub use request::request;
 pub use status::status;
 pub(crate) use subject::identifier;
+pub use turns::Turns;

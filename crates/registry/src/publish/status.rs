@@ -1,22 +1,20 @@
 //! `GET /v1/publish/{release_id}`: where a publish stands.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use packhouse_core::api::{ErrorCode, PublishStatus};
 
 use super::identity::receipt;
 use crate::app::{App, Service};
 use crate::error::{ApiError, ApiResult};
 use crate::ports::{Intent, IntentId, Member};
+use crate::read::Params;
 
 /// Where a publish stands. The id is unguessable, so it needs no token; uploads are not shown.
 #[utoipa::path(get, path = "/v1/publish/{release_id}", tag = "publish", params(("release_id" = String, Path)),
     responses((status = 200, body = PublishStatus), (status = 404, body = packhouse_core::api::ErrorBody)))]
-pub async fn status(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> ApiResult<Json<PublishStatus>> {
-    let intent = find(&app, &id).await?;
+pub async fn status(State(app): State<App>, params: Params) -> ApiResult<Json<PublishStatus>> {
+    let intent = find(&app, params.get("release_id").unwrap_or_default()).await?;
     let released = app.ledger.release(&intent.identifier, intent.version.key()).await?;
     let released = released.filter(|release| {
         release.intent == intent.id.as_str() || intent.digest == Some(release.digest)

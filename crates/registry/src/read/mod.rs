@@ -34,8 +34,8 @@ use crate::app::App;
 use crate::cache::Pages;
 use crate::downloads::Counter;
 use crate::error::{ApiError, ApiResult};
-use crate::pages;
 use crate::spacing::Spacing;
+use crate::{guard, pages};
 
 pub use catalogue::{Catalogue, Entry, Snapshot};
 pub(crate) use files::readme;
@@ -106,6 +106,8 @@ pub fn routes() -> Router<App> {
         .route("/v0/motd", get(service::motd))
         .route("/healthz", get(service::health))
         .route("/openapi.json", get(crate::openapi::document))
+        // Here and not with the other routes: preflights come this way, and must find the layer.
+        .method_not_allowed_fallback(guard::no_method)
         .layer(axum::middleware::from_fn(cross_origin))
 }
 
@@ -140,7 +142,7 @@ async fn cross_origin(request: Request, next: Next) -> Response {
 }
 
 /// The package that a path names in its parts `owner`, `name` and perhaps `sub`.
-pub(crate) struct Id(pub(crate) Identifier);
+pub struct Id(pub Identifier);
 
 impl FromRequestParts<App> for Id {
     type Rejection = ApiError;
@@ -164,11 +166,11 @@ pub(crate) fn parse_id(text: &str) -> ApiResult<Identifier> {
 }
 
 /// The named parts of a path, decoded.
-pub(crate) struct Params(Vec<(String, String)>);
+pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// A part by name.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }

@@ -77,6 +77,7 @@ impl Registry {
             blobs: Arc::new(MemoryBlobs::new(&public_url, [7; 32])),
             clock: clock.clone(),
             verifier: Verifier::default(),
+            turns: crate::publish::Turns::default(),
             reads: Reads::default(),
             settings: Settings {
                 public_url,

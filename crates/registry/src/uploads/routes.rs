@@ -21,8 +21,10 @@ use super::sign::{FormFields, KEY, POLICY, PutQuery, SIGNATURE};
 use super::{Incoming, Kept, Staging, UploadError, UploadSigner};
 use crate::ports::{Clock, StoreError, UploadBounds};
 
-/// Uploads that are received at one time; more are told to slow down.
+/// Uploads that are received at one time; more wait for a while, and are then told to slow down.
 const AT_ONCE: usize = 64;
+/// How long an upload waits for its slot: some clients never repeat one.
+const QUEUE: Duration = Duration::from_secs(5);
 /// The longest field of a form, and all that may stand beside its file, in bytes.
 const FIELD_BYTES: usize = 16 << 10;
 /// The most parts of a form.
@@ -75,7 +77,7 @@ async fn put_object(
 ) -> Result<StatusCode, UploadError> {
     let Query(query) = query.map_err(|e| UploadError::Malformed(e.body_text()))?;
     let bounds = uploads.signer.check_put(&intent, &part, &query, uploads.clock.now())?;
-    let _slot = uploads.slot()?;
+    let _slot = uploads.slot().await?;
     if let Some(found) = content_length(request.headers())?
         && found != bounds.bytes
     {
@@ -97,12 +99,15 @@ async fn post_form(
     State(uploads): State<Arc<Uploads>>,
     request: Request,
 ) -> Result<StatusCode, UploadError> {
-    let _slot = uploads.slot()?;
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let body = Box::pin(uploads.timed(request.into_body()));
     let mut form = Form::new(&content_type, body)?;
-    let bounds = read_fields(&mut form, &uploads).await?;
+    // The file comes last, so all before it is short; only what is signed gets a slot.
+    let fields = tokio::time::timeout(uploads.times.idle, read_fields(&mut form, &uploads));
+    let slow = |_| UploadError::Stalled(uploads.times.idle.as_secs());
+    let bounds = fields.await.map_err(slow)??;
+    let _slot = uploads.slot().await?;
     let mut incoming = Incoming::start(&*uploads.staging, &bounds).await?;
     while let Some(bytes) = form.data().await? {
         incoming.write(bytes).await?;
@@ -141,9 +146,11 @@ where
 }
 
 impl Uploads {
-    fn slot(&self) -> Result<SemaphorePermit<'_>, UploadError> {
-        let busy = || StoreError::Unavailable(format!("{AT_ONCE} uploads are under way"));
-        self.slots.try_acquire().map_err(|_| busy().into())
+    async fn slot(&self) -> Result<SemaphorePermit<'_>, UploadError> {
+        match tokio::time::timeout(QUEUE, self.slots.acquire()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            _ => Err(StoreError::Unavailable(format!("{AT_ONCE} uploads are under way")).into()),
+        }
     }
 
     /// The body, until it stalls or takes too long.
