@@ -47,8 +47,23 @@ pub async fn confirm(
     if intent.expires_at <= app.clock.now() {
         return Err(status::expired(&intent));
     }
-    let answer = publish(&app, &intent, &caller).await?;
-    Ok(Json(answer))
+    match publish(&app, &intent, &caller).await {
+        // Another confirm of this intent got further and tidied up: its answer is this one's.
+        Err(error) if error.code == ErrorCode::UploadMismatch => {
+            confirmed(&app, &intent).await?.map(Json).ok_or(error)
+        }
+        answer => answer.map(Json),
+    }
+}
+
+/// The answer to a confirm that has been answered before; `None` if there was none.
+async fn confirmed(app: &App, intent: &Intent) -> ApiResult<Option<ConfirmAnswer>> {
+    if let Some(release) = app.ledger.release(&intent.identifier, intent.version.key()).await? {
+        return settled(app, intent, &release).map(Some);
+    }
+    let Some(train) = &intent.train else { return Ok(None) };
+    let waiting = app.ledger.waiting(train).await?;
+    if waits_for(&waiting, intent) { Ok(None) } else { sealed(app, intent, train).await }
 }
 
 /// The answer where the version is released already: its receipt when it is this intent's content.
@@ -250,26 +265,33 @@ async fn seal(
     loop {
         let now = app.clock.now();
         let prepared = app.ledger.prepare(&intent.id, train, release, token.as_ref(), now).await?;
-        match prepared {
-            Prepared::Ready => break,
+        let until = match prepared {
+            Prepared::Ready => match sealed(app, intent, train).await? {
+                Some(answer) => return Ok(answer),
+                // Another train took the version between the two calls.
+                None => now,
+            },
             Prepared::Same(release) => return Ok(answer(app, &release)),
             Prepared::Taken(release) => return Err(taken(&release)),
             Prepared::Replayed => return Err(replayed()),
             Prepared::Expired => return Err(status::expired(intent)),
-            Prepared::Reserved { until } if tokio::time::Instant::now() >= deadline => {
-                return Err(reserved(intent, until, now));
-            }
-            Prepared::Reserved { .. } => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(200));
-            }
+            Prepared::Reserved { until } => until,
+        };
+        if tokio::time::Instant::now() >= deadline {
+            return Err(reserved(intent, until, now));
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(200));
     }
+}
+
+/// Seals the train if all of it is prepared; `None` if this very package is not.
+async fn sealed(app: &App, intent: &Intent, train: &Train) -> ApiResult<Option<ConfirmAnswer>> {
     match app.ledger.commit(train, app.clock.now()).await? {
         Committed::Committed(releases) => releases
             .iter()
             .find(|r| r.identifier == intent.identifier)
-            .map(|release| answer(app, release))
+            .map(|release| Some(answer(app, release)))
             .ok_or_else(|| {
                 ApiError::new(
                     ErrorCode::Internal,
@@ -277,12 +299,13 @@ async fn seal(
                     "tell the operator",
                 )
             }),
-        Committed::Waiting(members) => Ok(ConfirmAnswer {
+        Committed::Waiting(members) if waits_for(&members, intent) => Ok(None),
+        Committed::Waiting(members) => Ok(Some(ConfirmAnswer {
             status: "ok".to_owned(),
             url: urls::page(&app.settings.public_url, &intent.identifier),
             receipt: None,
             waiting_for: status::names(&members),
-        }),
+        })),
         Committed::PinsDiffer(head) => Err(ApiError::new(
             ErrorCode::WrongRepository,
             format!("`{}` was published by another repository in the meantime", head.identifier),
@@ -303,6 +326,11 @@ async fn seal(
         .fact("looks_like", other.to_string())),
         Committed::Expired => Err(status::expired(intent)),
     }
+}
+
+/// Whether the intent's own package is among those that a train waits for.
+fn waits_for(members: &[Member], intent: &Intent) -> bool {
+    members.iter().any(|member| member.identifier == intent.identifier)
 }
 
 fn reserved(intent: &Intent, until: jiff::Timestamp, now: jiff::Timestamp) -> ApiError {

@@ -289,3 +289,22 @@ async fn a_train_survives_every_fault_of_the_stores() {
     let train = ["acme/one", "acme/three", "acme/two"].map(Package::new);
     every_call_may_fail("a train of three", &train).await;
 }
+
+#[tokio::test]
+async fn confirms_of_one_intent_at_once_get_one_answer() {
+    let world = World::new(&issuer());
+    let train = ["acme/one", "acme/two"].map(Package::new);
+    for (package, is_last) in train.iter().zip([false, true]) {
+        let asked = world.post("/v1/publish", package, "1", package.request(&train)).await;
+        world.upload(&asked.json["upload"], &package.zip).await;
+        let body = json!({ "release_id": asked.json["release_id"] });
+        let confirm = || world.post("/v1/publish/upload-complete", package, "1", body.clone());
+        let mut answers = futures_util::future::join_all((0..20).map(|_| confirm())).await;
+        // The bytes are tidied up by now.
+        answers.push(confirm().await);
+        for answer in answers {
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.json);
+            assert_eq!(answer.json["receipt"].is_object(), is_last, "{}", answer.json);
+        }
+    }
+}
