@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Init, ui: &Ui) -> anyhow::Result<Exit> {
     }
     if ui.json {
         ui.print_json(&json!({"schema": 1, "identifier": identifier, "written": written}))?;
-    } else {
+    } else if !ui.quiet {
         ui.hint("next: `packhouse audit`");
     }
     Ok(Exit::Ok)

@@ -66,7 +66,7 @@ pub(super) fn show(answer: &PolicyAnswer, ui: &Ui) -> anyhow::Result<()> {
             "repository {} of owner {} at {}",
             pins.repository_id, pins.owner_id, pins.issuer
         ),
-        None => "nothing: no CI published it yet".to_owned(),
+        None => "nothing: the next release from a CI job pins it".to_owned(),
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let yes = |value: bool| if value { "yes".to_owned() } else { String::new() };
