@@ -50,7 +50,8 @@ done
 (cd "$here/fuzz" && cargo run --quiet --locked --example seeds)
 
 run() {
-  local folder=$here/$(folder_of "$1")
+  local folder
+  folder=$here/$(folder_of "$1")
   mkdir -p "$folder/artifacts/$1" "$folder/corpus/$1"
   # An input that takes 10 s, or 1 GiB, is a finding like a panic.
   "$folder/target/$host/release/$1" \
