@@ -19,6 +19,7 @@ const STYLES: Styles = Styles::styled()
 /// Audit, pack, publish and fetch packages; run a registry.
 #[derive(Debug, Parser)]
 #[command(name = "packhouse", version, styles = STYLES, max_term_width = 100, propagate_version = false)]
+#[command(arg_required_else_help = true)]
 #[command(after_help = "\
 First steps:
   packhouse demo                   see a registry at work on this machine
@@ -686,15 +687,18 @@ fn limits(changes: &[String]) -> anyhow::Result<packhouse_core::limits::Limits> 
 /// [`Exit::Usage`].
 pub(crate) fn complain(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
-    let shown = error.print();
-    match error.kind() {
-        // A reader that went away is no mistake, either.
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = shown;
-            Exit::Ok.into()
-        }
-        _ => Exit::Usage.into(),
+    // A reader that went away is no mistake.
+    let _ = error.print();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Exit::Ok.into();
     }
+    if std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let lines = text.split("\n\n").next().unwrap_or(text).lines().map(str::trim);
+        crate::exit::report_arguments(lines.collect::<Vec<_>>().join(" "));
+    }
+    Exit::Usage.into()
 }
 
 #[cfg(test)]

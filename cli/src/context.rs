@@ -322,5 +322,9 @@ pub(crate) fn report_folder(folder: &Path) -> String {
     let path = relative.unwrap_or_else(|| folder.to_owned());
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
     let joined = parts.join("/");
-    if joined == "." { String::new() } else { joined }
+    match joined.strip_prefix("//") {
+        Some(rest) => format!("/{rest}"), // the root is a part of its own
+        None if joined == "." => String::new(),
+        None => joined,
+    }
 }

@@ -7,7 +7,7 @@ use packhouse_client::{ClientError, Refusal};
 use packhouse_core::api::ErrorCode;
 use serde_json::json;
 
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,20 +247,34 @@ pub(crate) fn report(error: &anyhow::Error, ui: &Ui) -> ExitCode {
     }
     ui.annotate_error(&told.message, told.hint.as_deref());
     if ui.json {
-        let _ = ui.print_json(&json!({
-            "schema": 1,
-            "error": {
-                "exit": told.exit.code(),
-                "code": code.map(ErrorCode::as_str),
-                "message": told.message,
-                "during": told.during,
-                "help": told.hint,
-                "request_id": told.refusal.map(|refusal| &refusal.request_id),
-                "facts": told.refusal.map(|refusal| &refusal.facts),
-            },
-        }));
+        let _ = ui::print_json(&told.document());
     }
     told.exit.into()
+}
+
+/// Tells programs of arguments that cannot be; people have read it already.
+pub(crate) fn report_arguments(message: String) {
+    let hint = Some("`packhouse --help` lists commands and options".to_owned());
+    let told = Told { exit: Exit::Usage, message, during: None, hint, refusal: None };
+    let _ = ui::print_json(&told.document());
+}
+
+impl Told<'_> {
+    /// What `docs/exit-codes.md` promises to programs.
+    fn document(&self) -> serde_json::Value {
+        json!({
+            "schema": 1,
+            "error": {
+                "exit": self.exit.code(),
+                "code": self.refusal.and_then(|refusal| refusal.code).map(ErrorCode::as_str),
+                "message": self.message,
+                "during": self.during,
+                "help": self.hint,
+                "request_id": self.refusal.map(|refusal| &refusal.request_id),
+                "facts": self.refusal.map(|refusal| &refusal.facts),
+            },
+        })
+    }
 }
 
 #[cfg(test)]

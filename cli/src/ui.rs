@@ -138,16 +138,12 @@ impl Ui {
 
     /// A result on stdout, rendered already.
     pub(crate) fn print(&self, text: &str) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        Ok(out.flush()?)
+        print(text)
     }
 
     /// A result on stdout as one JSON document.
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
-        let mut text = serde_json::to_string_pretty(value)?;
-        text.push('\n');
-        self.print(&text)
+        print_json(value)
     }
 
     /// `text` in bold where stdout takes it.
@@ -163,6 +159,17 @@ impl Ui {
     fn out(&self, style: Style, text: &str) -> String {
         if self.color_out { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("stdout cannot be written")
+}
+
+/// One JSON document on stdout, for what happens before there is a [`Ui`].
+pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
 /// An environment variable that is set and not empty.

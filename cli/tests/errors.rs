@@ -184,6 +184,15 @@ fn arguments_that_cannot_be() {
 
     For more information, try '--help'.
     ");
+    let json = packhouse(dir.path(), &["--json", "publsh"], &[]);
+    assert!(json.contains(r#""message": "unrecognized subcommand 'publsh'""#), "{json}");
+    let help = packhouse(dir.path(), &[], &[]);
+    assert!(help.starts_with("exit 2") && help.contains("First steps:"), "{help}");
+    assert_snapshot!(packhouse(dir.path(), &["pack", "-o", "nothing/x.zip"], &[]), @"
+    exit 2
+    error: there is no folder `nothing`
+    hint: make it first
+    ");
     assert_snapshot!(packhouse(dir.path(), &["audit", "--fail-on", "sometimes"], &[]), @"
     exit 2
     error: `sometimes` is no severity to fail on: write `error`, `warning`, `note` or `never`
@@ -317,6 +326,48 @@ fn a_reader_that_goes_away_is_no_mistake() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_written_to_and_stays_what_it_is() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let dir = package();
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    let said = packhouse(dir.path(), &["pack", "-q", "-o", "pipe", "--exclude", "pipe"], &[]);
+    assert!(said.starts_with("exit 0"), "{said}");
+    assert!(reader.join().unwrap().starts_with(b"PK"));
+    assert!(std::fs::metadata(pipe).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn a_zip_is_left_out_only_where_it_is_an_earlier_archive() {
+    let dir = package();
+    for name in ["acme-sensor-0.9.0.zip", "acme-sensor-gerbers.zip"] {
+        std::fs::write(dir.path().join(name), "x").unwrap();
+    }
+    let said = packhouse(dir.path(), &["pack", "--list"], &[]);
+    assert!(said.contains("acme-sensor-gerbers.zip") && !said.contains("0.9.0"), "{said}");
+}
+
+#[test]
+fn the_root_of_a_checkout_is_called_like_its_repository() {
+    let dir = dir(&[]);
+    git(dir.path(), &["init", "-q"]);
+    git(dir.path(), &["remote", "add", "origin", "git@github.com:Acme/My.Sensor.git"]);
+    packhouse(dir.path(), &["init"], &[]);
+    packhouse(dir.path(), &["init", "parts/motor"], &[]);
+    let name = |path: &str| {
+        let text = std::fs::read_to_string(dir.path().join(path)).unwrap();
+        text.lines().nth(1).unwrap().trim().to_owned()
+    };
+    assert_eq!(name("packhouse.yaml"), "identifier: Acme/My-Sensor");
+    assert_eq!(name("parts/motor/packhouse.yaml"), "identifier: Acme/motor");
 }
 
 fn git(dir: &Path, args: &[&str]) {

@@ -161,6 +161,50 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// What a person reads, for snapshots: `exit N`, stderr, stdout, with all that differs from run
+    /// to run replaced: addresses, digests, ids of tokens, times, temporary folders; masked tokens and numbers of requests are left out.
+    pub fn told(&self) -> String {
+        let text = self.to_string();
+        let lines = text.lines().filter(|line| !line.starts_with("::add-mask::"));
+        let lines = lines.filter(|line| !line.starts_with("  request: "));
+        lines.map(plain_line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A line without what differs from run to run.
+fn plain_line(line: &str) -> String {
+    let temporary = std::env::temp_dir().join(".tmp").to_string_lossy().into_owned();
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix("http://127.0.0.1:") {
+            out.push_str("REGISTRY");
+            rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            continue;
+        }
+        if let Some(after) = rest.strip_prefix(&*temporary) {
+            out.push_str("DIR");
+            rest = after.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+            continue;
+        }
+        let run = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let time = rest.len() > 10 && rest.as_bytes()[10] == b'T' && rest.starts_with("20");
+        if run >= 40 || run == 12 {
+            out.push_str("HEX");
+            rest = &rest[run..];
+        } else if time {
+            out.push_str("TIME");
+            rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "-:T.Z".contains(c));
+        } else {
+            let count = run.max(c.len_utf8());
+            out.push_str(&rest[..count]);
+            rest = &rest[count..];
+        }
+    }
+    out.trim_end().to_owned()
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exit {}\n{}{}", self.code, self.stderr, self.stdout)

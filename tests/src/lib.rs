@@ -7,6 +7,7 @@ pub mod ci;
 pub mod claim_set;
 pub mod http;
 pub mod issuer;
+pub mod liar;
 pub mod raw;
 pub mod registry;
 

@@ -20,6 +20,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Whether the binary has failpoints.
     pub failpoints: bool,
+    /// Where it says that it is reached: a server of the test in front of it.
+    pub public_url: Option<String>,
 }
 
 /// A registry that is running, or was.
@@ -48,7 +50,7 @@ impl TestRegistry {
         let mut registry = Self {
             issuer: Arc::new(TestIssuer::start()),
             folder: tempfile::tempdir().expect("a folder for the data"),
-            port: 0,
+            port: if options.public_url.is_some() { free_port() } else { 0 },
             options,
             process: None,
         };
@@ -69,6 +71,7 @@ impl TestRegistry {
             .arg(self.data())
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--issuer", self.issuer.url()])
+            .args(self.options.public_url.iter().flat_map(|url| ["--public-url", url]))
             .args(&self.options.arguments)
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
@@ -88,8 +91,12 @@ impl TestRegistry {
             std::thread::sleep(Duration::from_millis(100));
             panic!("the server did not start: {line}{}", log.lock().expect("the log"));
         };
+        // With a public address it names that one, and not where it listens.
         let port = url.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
-        self.port = port.expect("the address ends in a port");
+        let port = port.expect("the address ends in a port");
+        if self.options.public_url.is_none() {
+            self.port = port;
+        }
         drain(stdout, log.clone());
         self.process = Some(Process { child, log });
     }
@@ -169,6 +176,12 @@ impl Drop for TestRegistry {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
 }
 
 fn drain(mut from: impl std::io::Read + Send + 'static, to: Arc<Mutex<String>>) {

@@ -69,14 +69,15 @@ pub(crate) fn run(args: &Fetch, global: &Global, ui: &Ui) -> anyhow::Result<Exit
     };
     let results = packhouse_client::parallel(&places, AT_ONCE, one);
     bar.finish();
-    let got = results.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    for got in &got {
+    // What came is told and stays, also where another one failed.
+    for got in results.iter().flatten() {
         let verb = if got.unchanged { "Unchanged" } else { "Fetched" };
         ui.done(
             verb,
             &format!("{} ({}), every byte checked", got.chosen.title(), size(got.chosen.bytes)),
         );
     }
+    let got = results.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     if ui.json {
         let packages: Vec<_> = got
             .iter()

@@ -77,7 +77,10 @@ fn describe(out: &mut String, info: &ReleaseInfo, ui: &Ui) {
         ("format", text(&info.format)),
         ("license", text(&info.license)),
         ("repository", text(&info.repository)),
-        ("released", text(&info.released_at)),
+        (
+            "released",
+            text(info.released_at.get(..19).unwrap_or(&info.released_at)).replace('T', " "),
+        ),
         ("size", size(info.size)),
         ("downloads", info.stats.total_downloads.to_string()),
         ("needs", needs.join(", ")),

@@ -64,7 +64,8 @@ pub(crate) fn run(args: &Init, ui: &Ui) -> anyhow::Result<Exit> {
 fn name(args: &Init) -> anyhow::Result<(Identifier, Option<String>)> {
     let near = args.path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
     let near = if near.as_os_str().is_empty() { Path::new(".") } else { near };
-    let remote = Checkout::find(near).ok().flatten().and_then(|c| c.repository().ok().flatten());
+    let checkout = Checkout::find(near).ok().flatten();
+    let remote = checkout.as_ref().and_then(|c| c.repository().ok().flatten());
     let repository = remote.as_ref().map(|repository| format!("https://github.com/{repository}"));
     if let Some(text) = &args.identifier {
         let identifier: Identifier =
@@ -87,7 +88,11 @@ fn name(args: &Init) -> anyhow::Result<(Identifier, Option<String>)> {
         )
         .into());
     };
-    let identifier = Identifier::new(owner, &plain(&folder))
+    // A checkout's own folder may be called anything; its repository has a name.
+    let root = args.path.is_dir()
+        && checkout.is_some_and(|checkout| checkout.prefix().is_ok_and(|p| p.is_empty()));
+    let name = remote.as_deref().and_then(|remote| remote.split('/').nth(1)).filter(|_| root);
+    let identifier = Identifier::new(owner, &plain(name.unwrap_or(&folder)))
         .map_err(|e| Stop::usage(e.to_string(), "give `--identifier owner/name`"))?;
     Ok((identifier, repository))
 }

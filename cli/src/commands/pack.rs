@@ -83,10 +83,28 @@ fn default_name(ready: &Ready) -> PathBuf {
     format!("{}-{}.zip", ready.identifier.file_stem(), ready.version.key()).into()
 }
 
-/// Writes a file whole or not at all: beside its place first, then one rename.
+/// Writes a file whole or not at all: beside its place first, then one rename. What is no regular
+/// file (a pipe, `/dev/null`) is written to and stays what it is.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write as _;
+    if fs_err::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Ok(fs_err::write(path, bytes)?);
+    }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Stop::usage(
+            format!("there is no folder `{}`", shown(folder)),
+            "make it first",
+        )
+        .into());
+    }
+    let wrong = |e: std::io::Error| {
+        Stop::usage(format!("`{}` cannot be written: {e}", shown(path)), "choose another place")
+    };
+    Ok(replace(path, folder, bytes).map_err(wrong)?)
+}
+
+fn replace(path: &Path, folder: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
     let mut file = tempfile::Builder::new().prefix(".packhouse-").tempfile_in(folder)?;
     file.write_all(bytes)?;
     #[cfg(unix)]
@@ -96,7 +114,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let mode = std::fs::Permissions::from_mode(0o644);
         file.as_file().set_permissions(mode)?;
     }
-    file.persist(path)?;
+    file.persist(path).map_err(|e| e.error)?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use packhouse_client::Client;
 use packhouse_client::plan::{Ready, Setting, Source, pack_artifacts};
 use packhouse_client::publish::{self, Outcome, Progress, Published, Step};
 use packhouse_core::api::{Receipt, RehearsalAnswer};
+use packhouse_core::audit::{Finding, Severity};
 use packhouse_core::escape::printable;
 use packhouse_core::limits::Limits;
 use packhouse_core::report::{self, Audited, FailOn};
@@ -33,7 +34,8 @@ pub(crate) fn run(args: &Publish, global: &Global, ui: &Ui) -> anyhow::Result<Ex
     let ready = with_artifacts(args, ready, &limits)?;
     let progress = Shown::new(ui);
     if args.dry_run {
-        let answers = publish::rehearse(&client, &tokens, &ready, &progress)?;
+        let skip = args.skip_duplicate_versions;
+        let answers = publish::rehearse(&client, &tokens, &ready, skip, &progress)?;
         return rehearsed(args, &ready, &answers, ui);
     }
     let results =
@@ -54,7 +56,8 @@ fn sources(args: &Publish, limits: &Limits, ui: &Ui) -> anyhow::Result<Vec<(Sour
     }
     let mut seen = HashMap::new();
     for (source, setting) in &sources {
-        let identifier = source.identifier(setting)?;
+        // One without a name is told by the audit, with the line.
+        let Ok(identifier) = source.identifier(setting) else { continue };
         if let Some(other) = seen.insert(identifier.clone(), &source.folder) {
             return Err(Stop::usage(
                 format!(
@@ -89,11 +92,11 @@ fn audited(
         if args.tag.is_none() && args.version.is_none() && beside.len() > 1 {
             judged.tag = None;
         }
-        let findings = source.audit(&judged, facts.as_ref(), limits);
-        let stops = findings
-            .iter()
-            .any(|finding| finding.severity == packhouse_core::audit::Severity::Error);
-        if !stops {
+        let mut findings = source.audit(&judged, facts.as_ref(), limits);
+        // That a version is taken is the registry's to say: it names the digest that holds it, and
+        // `--skip-duplicate-versions` goes on.
+        findings.retain(|finding| finding.rule != "version-not-above" || !is_error(finding));
+        if !findings.iter().any(is_error) {
             ready.push(source.pack(&setting)?);
         }
         checked.push(check(source, &setting, findings));
@@ -103,6 +106,10 @@ fn audited(
     let failed = matches!(report::outcome(all, FailOn::Error), report::Outcome::Failed(_));
     tell(&audited, failed, ui)?;
     Ok(if failed { None } else { Some(ready) })
+}
+
+fn is_error(finding: &Finding) -> bool {
+    finding.severity == Severity::Error
 }
 
 /// Tells findings: all of them where they stop the publish, else only how many there are.
@@ -150,10 +157,14 @@ fn with_artifacts(
 fn rehearsed(
     args: &Publish,
     ready: &[Ready],
-    answers: &[RehearsalAnswer],
+    answers: &[Option<RehearsalAnswer>],
     ui: &Ui,
 ) -> anyhow::Result<Exit> {
     for (package, answer) in ready.iter().zip(answers) {
+        let Some(answer) = answer else {
+            ui.warn(&skipped(&package.title()));
+            continue;
+        };
         let what = match (answer.outcome.as_str(), answer.first_release) {
             ("already-released", _) => "is released with this very content: nothing would happen",
             (_, true) => {
@@ -167,14 +178,15 @@ fn rehearsed(
         .iter()
         .zip(answers)
         .map(|(package, answer)| {
+            let told = answer.as_ref();
             json!({
                 "identifier": package.identifier,
                 "version": package.version.text(),
                 "status": "rehearsed",
-                "outcome": printable(&answer.outcome),
-                "first_release": answer.first_release,
-                "policy": answer.policy,
-                "latest": answer.latest.as_deref().map(printable),
+                "outcome": told.map_or_else(|| "skipped".to_owned(), |a| printable(&a.outcome)),
+                "first_release": told.map(|a| a.first_release),
+                "policy": told.map(|a| &a.policy),
+                "latest": told.and_then(|a| a.latest.as_deref()).map(printable),
                 "digest": package.archive.digest,
                 "bytes": package.archive.bytes.len(),
             })
@@ -187,6 +199,10 @@ fn rehearsed(
         }
     }
     Ok(Exit::Ok)
+}
+
+fn skipped(title: &str) -> String {
+    format!("{title} is skipped: it is published with other content, which stays")
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -207,9 +223,7 @@ fn published(
     for (package, result) in ready.iter().zip(results) {
         let title = package.title();
         match (result.outcome, &result.receipt) {
-            (Outcome::Skipped, _) | (_, None) => ui.warn(&format!(
-                "{title} was skipped: it is published with other content, which stays"
-            )),
+            (Outcome::Skipped, _) | (_, None) => ui.warn(&skipped(&title)),
             (outcome, Some(receipt)) => {
                 let verb = if outcome == Outcome::Published { "Published" } else { "Unchanged" };
                 let seen = if result.note.is_none() { ", read back" } else { "" };

@@ -127,12 +127,15 @@ fn drop_own_archives(tree: &mut Tree, manifest: &Manifest) {
     let Some(name) = manifest.name.as_ref().map(|name| &name.value) else { return };
     let own = |path: &str| {
         let stem = path.strip_suffix(".zip").filter(|stem| !stem.contains('/'));
-        stem.is_some_and(|stem| match name {
-            Name::Full(identifier) => stem.starts_with(&format!("{}-", identifier.file_stem())),
+        let version = stem.and_then(|stem| match name {
+            Name::Full(identifier) => stem.strip_prefix(&format!("{}-", identifier.file_stem())),
             Name::Native(native) => {
-                stem.contains(&format!("-{}-", native.name.to_ascii_lowercase()))
+                let name = format!("-{}-", native.name.to_ascii_lowercase());
+                stem.split_once(&name).map(|(_, version)| version)
             }
-        })
+        });
+        // Another zip that begins like it, `acme-sensor-gerbers.zip`, is a file of the package.
+        version.is_some_and(|text| Version::parse(manifest.order, text).is_ok())
     };
     let found: Vec<_> =
         tree.iter().map(|(path, _)| path.to_string()).filter(|path| own(path)).collect();

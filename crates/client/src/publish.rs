@@ -6,13 +6,15 @@
 
 use std::time::Duration;
 
+use packhouse_core::api::read::ReleaseInfo;
 use packhouse_core::api::{
     ConfirmAnswer, ConfirmRequest, ErrorCode, PublishAnswer, PublishRequest, PublishStatus,
     Receipt, RehearsalAnswer, TrainMember, UploadPut,
 };
-use packhouse_core::archive::Archive;
+use packhouse_core::archive::{self, Archive};
 use packhouse_core::digest::{Digest, TreeDigest};
 use packhouse_core::identifier::Identifier;
+use packhouse_core::limits::Limits;
 use packhouse_core::policy::{audience, rehearsal_audience};
 use packhouse_core::secret::Secret;
 use ureq::http::Method;
@@ -114,23 +116,8 @@ pub fn publish(
     progress: &dyn Progress,
 ) -> Result<Vec<Published>, Failed> {
     let run = Run { client, tokens, progress };
-    let mut riding: Vec<usize> = (0..packages.len()).collect();
-    let answers = loop {
-        let train: Vec<&Ready> = riding.iter().map(|&at| &packages[at]).collect();
-        let members = members(&train);
-        let answers = parallel(&train, AT_ONCE, |_, package| run.request(package, &members));
-        // A train without one of its members is another train: it is asked for anew.
-        let taken = |answer: &Result<_, Failed>| {
-            skip_duplicates
-                && answer.as_ref().is_err_and(|f| f.error.code() == Some(ErrorCode::VersionExists))
-        };
-        if answers.iter().any(taken) {
-            let kept = riding.iter().zip(&answers).filter(|(_, answer)| !taken(answer));
-            riding = kept.map(|(&at, _)| at).collect();
-            continue;
-        }
-        break answers.into_iter().collect::<Result<Vec<_>, Failed>>()?;
-    };
+    let (riding, answers) =
+        asked(packages, skip_duplicates, |package, members| run.request(package, members))?;
     let riders: Vec<_> =
         riding.iter().zip(&answers).map(|(&at, answer)| (&packages[at], answer)).collect();
     for sent in parallel(&riders, AT_ONCE, |_, (package, answer)| run.upload(package, answer)) {
@@ -157,13 +144,39 @@ pub fn publish(
             Some(receipt) => receipt,
             None => run.receipt(package, &answer.release_id)?,
         };
-        let note = run.verify(package, &receipt)?;
+        let note = run.verify(package, &receipt, outcome)?;
         results[*at] = Published { outcome, receipt: Some(receipt), note };
     }
     Ok(results)
 }
 
-/// Asks what a publish of `packages` would answer; nothing is stored.
+/// Asks for each of `packages` as a member of their train. Answers which of them ride, and what each
+/// of those was told; with `skip_duplicates`, versions that stand with other content do not ride.
+fn asked<T: Send>(
+    packages: &[Ready],
+    skip_duplicates: bool,
+    ask: impl Fn(&Ready, &[TrainMember]) -> Result<T, Failed> + Sync,
+) -> Result<(Vec<usize>, Vec<T>), Failed> {
+    let mut riding: Vec<usize> = (0..packages.len()).collect();
+    loop {
+        let train: Vec<&Ready> = riding.iter().map(|&at| &packages[at]).collect();
+        let members = members(&train);
+        let answers = parallel(&train, AT_ONCE, |_, package| ask(package, &members));
+        // A train without one of its members is another train: it is asked for anew.
+        let taken = |answer: &Result<_, Failed>| {
+            skip_duplicates
+                && answer.as_ref().is_err_and(|f| f.error.code() == Some(ErrorCode::VersionExists))
+        };
+        if !answers.iter().any(taken) {
+            return Ok((riding, answers.into_iter().collect::<Result<_, _>>()?));
+        }
+        let kept = riding.iter().zip(&answers).filter(|(_, answer)| !taken(answer));
+        riding = kept.map(|(&at, _)| at).collect();
+    }
+}
+
+/// Asks what a publish of `packages` would answer; nothing is stored. `None` stands for a version
+/// that `skip_duplicates` would leave out.
 ///
 /// # Errors
 ///
@@ -172,11 +185,11 @@ pub fn rehearse(
     client: &Client,
     tokens: &TokenSource,
     packages: &[Ready],
+    skip_duplicates: bool,
     progress: &dyn Progress,
-) -> Result<Vec<RehearsalAnswer>, Failed> {
+) -> Result<Vec<Option<RehearsalAnswer>>, Failed> {
     let run = Run { client, tokens, progress };
-    let members = members(&packages.iter().collect::<Vec<_>>());
-    parallel(packages, AT_ONCE, |_, package| {
+    let (riding, answers) = asked(packages, skip_duplicates, |package, members| {
         run.at(package, Step::Request, || {
             let origin = client.registry().origin();
             let audience = rehearsal_audience(
@@ -186,12 +199,15 @@ pub fn rehearse(
                 &package.archive.digest,
             );
             let token = tokens.token(client, &audience, &|token| progress.mask(token))?;
-            let request = announce(package, &members);
+            let request = announce(package, members);
             client.send(Method::POST, "/v1/publish/rehearse", Some(&token), Some(&request))
         })
-    })
-    .into_iter()
-    .collect()
+    })?;
+    let mut results: Vec<Option<RehearsalAnswer>> = packages.iter().map(|_| None).collect();
+    for (at, answer) in riding.into_iter().zip(answers) {
+        results[at] = Some(answer);
+    }
+    Ok(results)
 }
 
 /// The members of a train, as each of its requests names them; empty for a single package.
@@ -364,7 +380,12 @@ impl Run<'_> {
 
     /// Looks at the release as anybody would. What must not be is an error; what cannot be seen (a
     /// private registry, a view that lags) is a note.
-    fn verify(&self, package: &Ready, receipt: &Receipt) -> Result<Option<String>, Failed> {
+    fn verify(
+        &self,
+        package: &Ready,
+        receipt: &Receipt,
+        outcome: Outcome,
+    ) -> Result<Option<String>, Failed> {
         self.at(package, Step::Verify, || {
             let mut tries = 0;
             let seen = loop {
@@ -392,9 +413,33 @@ impl Run<'_> {
                     "the receipt's download address is not https".to_owned(),
                 ));
             }
-            Ok(None)
+            let others = match &package.artifacts {
+                Some(sent) => !holds(&seen, sent)?,
+                None => false,
+            };
+            match outcome {
+                _ if !others => Ok(None),
+                Outcome::Published => Err(ClientError::Integrity(format!(
+                    "the registry's artifacts of `{}` are not the ones that were sent",
+                    package.title()
+                ))),
+                _ => Ok(Some(
+                    "it was released before with other artifacts, or none, and those stay: raise the version to publish these".to_owned(),
+                )),
+            }
         })
     }
+}
+
+/// Whether a release's artifacts are the files in `sent`, compared by their digests.
+fn holds(seen: &ReleaseInfo, sent: &Archive) -> Result<bool, ClientError> {
+    let contents = archive::read(&sent.bytes, &Limits::default(), |_, _| {})?;
+    let mut sent: Vec<_> = contents.digests.iter().map(Digest::hex).collect();
+    let listed = seen.artifacts.iter().flat_map(|artifacts| &artifacts.artifacts);
+    let mut listed: Vec<_> = listed.map(|artifact| artifact.hashes.sha256.clone()).collect();
+    sent.sort();
+    listed.sort();
+    Ok(sent == listed)
 }
 
 fn named(waiting: &[String]) -> String {

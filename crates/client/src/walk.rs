@@ -42,13 +42,20 @@ pub struct Walked {
 ///
 /// # Errors
 ///
-/// [`ClientError::Usage`] for a folder that is none, a pattern that is none, and more files or bytes
+/// [`ClientError::Missing`] for a folder that is not there, [`ClientError::Usage`] for one that is none, a pattern that is none, and more files or bytes
 /// than `limits` allow; [`ClientError::Io`] for what cannot be read.
 pub fn walk(folder: &Path, choice: &Choice, limits: &Limits) -> Result<Walked, ClientError> {
-    if !fs_err::metadata(folder)?.is_dir() {
+    let metadata = fs_err::metadata(folder).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => ClientError::Missing {
+            message: format!("there is no folder `{}`", shown(folder)),
+            help: "look for a slip in its name".to_owned(),
+        },
+        _ => e.into(),
+    })?;
+    if !metadata.is_dir() {
         return Err(ClientError::usage(
             format!("`{}` is not a folder", shown(folder)),
-            "name the folder that holds the manifest",
+            "name a folder",
         ));
     }
     let found = list(folder, choice, limits)?;

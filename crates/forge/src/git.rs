@@ -170,9 +170,10 @@ impl Checkout {
             .args(["-c", "protocol.allow=never", "-c", "core.fsmonitor=false"])
             .args(["-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false"])
             .args(["-c", "submodule.recurse=false", "-c", "core.quotePath=false"])
-            // Whoever calls this names the folder; CI containers often run as another user.
-            .arg("-c")
-            .arg("safe.directory=*")
+            // CI containers often run as another user than the checkout's, which is harmless where
+            // git only reads. `status` may run filters that the checkout configures: it is left to
+            // git's own judgement of whose checkout it is.
+            .args((verb != "status").then_some(["-c", "safe.directory=*"]).into_iter().flatten())
             .arg(verb)
             .args(args)
             .current_dir(&self.folder)
