@@ -238,6 +238,11 @@ impl Blobs for FileBlobs {
         let folders = Arc::clone(&self.folders);
         blocking(move || {
             let digest = Digest::of(&bytes);
+            if folders.blob(&digest).try_exists()? {
+                // Whole, since it was synced before it got its name; the name may not be durable.
+                sync_dir(&folders.shard(&digest))?;
+                return Ok(digest);
+            }
             let mut file = Temporary::new(folders.temporary()?)?;
             file.write(&bytes)?;
             file.file.sync_data()?;

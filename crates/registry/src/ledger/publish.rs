@@ -10,7 +10,9 @@ use packhouse_core::policy::Policy;
 use packhouse_core::release::{Head, Release, SCHEMA};
 use serde_json::json;
 
-use super::{EventDraft, Hidden, Rows, append, first_previous, owner_pin_of, reserved_native};
+use super::{
+    EventDraft, Hidden, Rows, append, first_previous, owner_pin_of, publisher_key, reserved_native,
+};
 use crate::ports::{
     Committed, IntentId, Member, Prepared, SeenToken, StoreError, StoreResult, Train,
 };
@@ -56,6 +58,7 @@ pub fn prepare(
         && let Some(until) = rows.train_expiry(&held.train)?
         && until > now
         && check(rows, &held.release)?.is_none()
+        && !is_given_up(rows, &held, release)?
     {
         return Ok(Prepared::Reserved { until });
     }
@@ -75,6 +78,19 @@ pub fn prepare(
         rows.put_intent(&kept)?;
     }
     Ok(Prepared::Ready)
+}
+
+/// Whether `held` rides an incomplete train of the very publisher who now comes with `release` in
+/// another one: a member of the first was refused, and the publisher mended it. Without this the
+/// mended train would wait until the first expires.
+fn is_given_up(rows: &impl Rows, held: &Hidden, release: &Release) -> StoreResult<bool> {
+    if publisher_key(&held.release.publisher) != publisher_key(&release.publisher) {
+        return Ok(false);
+    }
+    let Ok(intent) = IntentId::try_from(held.release.intent.clone()) else { return Ok(false) };
+    let train = rows.intent(&intent)?.and_then(|intent| intent.train);
+    let Some(train) = train.filter(|train| train.id == held.train) else { return Ok(false) };
+    Ok(!waiting(rows, &train)?.is_empty())
 }
 
 /// [`crate::ports::Ledger::commit`].

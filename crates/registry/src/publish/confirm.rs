@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::HeaderMap;
 use packhouse_core::api::{ConfirmAnswer, ConfirmRequest, ErrorCode};
 use packhouse_core::archive;
@@ -26,6 +27,10 @@ use crate::urls;
 
 /// How long a confirm waits for another train to let go of the version; clients wait ten seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Up to this size in bytes, files of `artifacts.zip` are stored side by side, so many at once.
+const SMALL_FILE_BYTES: u64 = 1 << 20;
+const SMALL_AT_ONCE: usize = 32;
 
 /// Confirms an upload: checks the bytes, reserves the version, and seals the train once all of its
 /// members are confirmed. Repeating it answers the same.
@@ -179,13 +184,6 @@ async fn attachments(
     let Some(announced) = intent.artifacts_bytes else { return Ok(None) };
     let (_, bytes) = uploaded(app, intent, Part::Artifacts, announced).await?;
     let limits = app.settings.limits.clone();
-    let invalid = |e: archive::ArchiveError| {
-        ApiError::new(
-            ErrorCode::InvalidArtifacts,
-            format!("artifacts.zip: {e}"),
-            "build again, and look at what lies in the artifacts folder",
-        )
-    };
     let (reading, wanted) = (bytes.clone(), intent.artifacts_digest);
     // The whole of it is checked before the first file of it is stored.
     let contents = blocking(turn, move || {
@@ -193,20 +191,45 @@ async fn attachments(
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
             return Err(other_bytes(&wanted, &found));
         }
-        archive::read(&reading, &limits, |_, _| {}).map_err(invalid)
+        archive::read(&reading, &limits, |_, _| {}).map_err(invalid_artifacts)
     })
     .await?;
-    let mut stored = Vec::with_capacity(contents.entries.len());
-    for entry in contents.entries {
-        let (reading, limits) = (bytes.clone(), app.settings.limits.clone());
-        let (path, size) = (entry.path.to_string(), entry.bytes);
-        let content =
-            blocking(turn, move || archive::read_entry(&reading, &entry, &limits).map_err(invalid))
-                .await?;
-        let digest = app.blobs.put(Bytes::from(content)).await?;
-        stored.push(Attachment { path, digest, bytes: size });
+    // Each file waits for the disk, so small ones are stored side by side; large ones take memory.
+    let (small, large): (Vec<_>, Vec<_>) =
+        contents.entries.into_iter().partition(|entry| entry.bytes <= SMALL_FILE_BYTES);
+    let mut stored = Vec::with_capacity(small.len() + large.len());
+    for (entries, at_once) in [(small, SMALL_AT_ONCE), (large, 1)] {
+        let each = entries.into_iter().map(|entry| {
+            let (app, bytes, turn) = (App::clone(app), bytes.clone(), Turn::clone(turn));
+            async move { store(&app, bytes, entry, &turn).await }
+        });
+        let storing = futures_util::stream::iter(each).buffered(at_once);
+        stored.extend(storing.try_collect::<Vec<_>>().await?);
     }
+    stored.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(stored))
+}
+
+fn invalid_artifacts(error: archive::ArchiveError) -> ApiError {
+    ApiError::new(
+        ErrorCode::InvalidArtifacts,
+        format!("artifacts.zip: {error}"),
+        "build again, and look at what lies in the artifacts folder",
+    )
+}
+
+/// Stores one file of `artifacts.zip`.
+async fn store(
+    app: &App,
+    bytes: Bytes,
+    entry: archive::Entry,
+    turn: &Turn,
+) -> ApiResult<Attachment> {
+    let (path, size, limits) = (entry.path.to_string(), entry.bytes, app.settings.limits.clone());
+    let unpack = move || archive::read_entry(&bytes, &entry, &limits).map_err(invalid_artifacts);
+    let content = blocking(turn, unpack).await?;
+    let digest = app.blobs.put(Bytes::from(content)).await?;
+    Ok(Attachment { path, digest, bytes: size })
 }
 
 async fn release(

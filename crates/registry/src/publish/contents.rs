@@ -23,6 +23,8 @@ pub(super) struct Checked {
 
 /// Texts that formats read are small: larger files are scanned and counted, never kept.
 const KEPT_FILE_BYTES: u64 = 256 << 10;
+/// Dependencies, exports and the like in one manifest: index files repeat them for each version.
+const LISTED: usize = 1_000;
 /// What is kept of one archive at the most.
 pub(super) const KEPT_BYTES: u64 = 32 << 20;
 
@@ -48,6 +50,15 @@ pub(super) fn check(bytes: &Bytes, intent: &Intent, limits: &Limits) -> ApiResul
             "pack it with `packhouse pack`, which writes archives that every registry reads",
         )
     })?;
+    let file = formats::by_id(&intent.format).map_or("", |format| format.file());
+    let large = |entry: &&Entry| entry.path.as_str() == file && entry.bytes > KEPT_FILE_BYTES;
+    if let Some(entry) = contents.entries.iter().find(large) {
+        return Err(ApiError::new(
+            ErrorCode::InvalidManifest,
+            format!("`{file}` has {} bytes; at most {KEPT_FILE_BYTES} are read", entry.bytes),
+            "a manifest names what there is; move the rest to files of its own",
+        ));
+    }
     let manifest = manifest(&tree, intent, limits)?;
     let readme = readme(&contents, &manifest, limits);
     let described = described(&manifest);
@@ -83,6 +94,21 @@ fn manifest(tree: &Tree, intent: &Intent, limits: &Limits) -> ApiResult<Manifest
         return invalid(format!("{place}: {} ({})", finding.message, finding.rule), help);
     }
     let path = &manifest.path;
+    for (what, length) in [
+        ("dependencies", manifest.dependencies.len()),
+        ("exports", manifest.exports.len()),
+        ("requirements", manifest.requires.len()),
+        ("authors", manifest.authors.len()),
+        ("keywords", manifest.keywords.len()),
+    ] {
+        if length > LISTED {
+            return invalid(
+                format!("`{path}` lists {length} {what}; at most {LISTED} are allowed"),
+                "every reader of the package's index gets all of them: list what it needs itself"
+                    .to_owned(),
+            );
+        }
+    }
     match &manifest.name {
         None => {
             return invalid(format!("`{path}` names no package"), "add its identifier".to_owned());

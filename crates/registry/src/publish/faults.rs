@@ -291,6 +291,39 @@ async fn a_train_survives_every_fault_of_the_stores() {
 }
 
 #[tokio::test]
+async fn a_train_whose_member_was_refused_can_be_mended_at_once() {
+    let world = World::new(&issuer());
+    let mut broken = Package::new("acme/two");
+    (broken.zip, broken.digest) = zip(&[("packhouse.yaml", "package: [")]);
+    let refused = world.publish(&[Package::new("acme/one"), broken], "1").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.json);
+    let mended = ["acme/one", "acme/two"].map(Package::new);
+    let answer = world.publish(&mended, "2").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.json);
+    assert!(answer.json["receipt"].is_object(), "{}", answer.json);
+    assert_eq!(world.visible(&mended).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_too_long_is_refused_with_what_is_too_long() {
+    let world = World::new(&issuer());
+    for (count, expected) in [
+        (1_001, "lists 1001 dependencies; at most 1000 are allowed"),
+        (20_000, "bytes; at most 262144 are read"),
+    ] {
+        let mut package = Package::new("acme/sensor");
+        let mut manifest = String::from("dependencies:\n");
+        manifest.extend((0..count).map(|n| format!("  - acme/part{n}\n")));
+        manifest.push_str("package:\n  identifier: acme/sensor\n  version: 1.2.3\n  summary: Long\n  license: MIT\n  repository: https://github.com/acme/packages\n");
+        (package.zip, package.digest) = zip(&[("packhouse.yaml", &manifest)]);
+        let answer = world.publish(&[package], "1").await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.json);
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(expected), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn confirms_of_one_intent_at_once_get_one_answer() {
     let world = World::new(&issuer());
     let train = ["acme/one", "acme/two"].map(Package::new);

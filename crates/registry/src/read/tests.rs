@@ -842,3 +842,33 @@ async fn the_service_tells_about_itself() {
     assert!(asked >= 36, "{asked} operations are documented");
     assert!(paths.contains_key("/v1/publish") && paths.contains_key("/v1/package/{id}"));
 }
+
+#[tokio::test]
+async fn the_whole_router_answers_preflights_and_refuses_in_json() {
+    let registry = Registry::new();
+    let send = async |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let router = crate::router::router(registry.app.clone(), axum::Router::new());
+        let response = router.oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    };
+    let preflight = send("OPTIONS", "/v1/package/acme/sensor").await;
+    assert_eq!(preflight.status, StatusCode::NO_CONTENT);
+    assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
+    for (method, path) in [
+        ("OPTIONS", "/v1/publish"),
+        ("POST", "/v1/package/%ff/x/-/yank"),
+        ("GET", "/v1/package/%ff/x/-/policy"),
+        ("GET", "/v1/publish/%ff"),
+        ("DELETE", "/v1/admin/tokens/%ff"),
+        ("DELETE", "/v1/admin/reserve"),
+        ("GET", "/v1/package/acme"),
+    ] {
+        let answer = send(method, path).await;
+        assert!(answer.status.is_client_error(), "{method} {path}");
+        assert!(answer.json()["detail"].is_string(), "{method} {path}");
+        assert!(answer.header("access-control-allow-methods").is_empty(), "{method} {path}");
+    }
+}
