@@ -1,0 +1,429 @@
+//! The audit from the outside: every format of packages in every format of reports.
+
+use std::path::{Path, PathBuf};
+
+use insta::assert_snapshot;
+use packhouse_tests::{Outcome, Runs as _, example, plain};
+use serde_json::{Value, json};
+
+fn audit(dir: &Path, arguments: &[&str]) -> Outcome {
+    let mut command = plain(&["audit"]);
+    command.current_dir(dir).args(arguments).outcome()
+}
+
+/// One broken package of each format: (folder, manifest, text, exit code).
+const BROKEN: [(&str, &str, &str); 8] = [
+    (
+        "packhouse",
+        "packhouse.yaml",
+        "package:\n  identifier: acme/kit\n  version: 1.x\n  license: Beerware-ish\n",
+    ),
+    ("packhouse-syntax", "packhouse.yaml", "package:\n  identifier: [acme\n"),
+    (
+        "ato",
+        "ato.yaml",
+        "requires-atopile: '>=0.9'\npackage:\n  identifier: acme/kit\n  version: 1.0\ndependencies:\n  - type: git\n    identifier: acme/base\n    repo_url: https://github.com/acme/base\n",
+    ),
+    ("ato-syntax", "ato.yaml", "package: {identifier: acme/kit\n"),
+    ("attune", "pack.yaml", "ref: Disk Watch\nversion: one\n"),
+    ("attune-syntax", "pack.yaml", "ref: a\nref: b\n"),
+    (
+        "pyproject",
+        "pyproject.toml",
+        "[project]\nname = \"-kit-\"\nversion = \"one\"\ndependencies = [\"a b c\"]\n",
+    ),
+    ("pyproject-syntax", "pyproject.toml", "[project\nname = 1\n"),
+];
+
+fn broken() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (folder, manifest, text) in BROKEN {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        std::fs::write(dir.path().join(folder).join(manifest), text).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn broken_packages_of_all_formats_name_the_line() {
+    let dir = broken();
+    let human = |folder: &str| audit(dir.path(), &[folder]).told();
+    assert_snapshot!(human("packhouse"), @"
+    exit 1
+    error[version-valid]: `package.version`: `1.x` is not a semantic version: unexpected character 'x' while parsing minor version number; write for example `1.2.3` or `1.2.3-rc.1`
+     --> packhouse/packhouse.yaml:3:12
+      |
+    3 |   version: 1.x
+      |            ^^^
+      |
+      = help: write for example `version: 1.2.3`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/version-valid.md
+
+    warning[license-file-missing]: no licence file at the root of the package
+     |
+     = help: add the text of the licence as `LICENSE`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-file-missing.md
+
+    warning[readme-missing]: `README.md` is missing
+     |
+     = help: say in a few lines what the package is and how to use it
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/readme-missing.md
+
+    warning[complete]: the package has no repository
+    --> packhouse/packhouse.yaml
+     = help: set `package.repository` in `packhouse.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no summary
+    --> packhouse/packhouse.yaml
+     = help: set `package.summary` in `packhouse.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[license-spdx]: `Beerware-ish` is no SPDX licence
+     --> packhouse/packhouse.yaml:4:12
+      |
+    4 |   license: Beerware-ish
+      |            ^^^^^^^^^^^^
+      |
+      = help: did you mean `Beerware`?
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-spdx.md
+
+    acme/kit: 1 error, 5 warnings
+    ");
+    assert_snapshot!(human("packhouse-syntax"), @"
+    exit 1
+    error[manifest-field]: is not YAML: while parsing a flow sequence, expected ',' or ']'
+     --> packhouse-syntax/packhouse.yaml:3:1
+      |
+    3 |
+      | ^
+      |
+      = help: check the indentation and the quotes of this line and the one above
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    packhouse.yaml: 1 error
+    ");
+    assert_snapshot!(human("ato"), @"
+    exit 1
+    error[complete]: the package has no repository
+    --> ato/ato.yaml
+     = help: set `package.repository` in `ato.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    error[manifest-field]: `requires-atopile`: `>=0.9` is not what `ato` accepts here: one of ^ > >= < <= or nothing before three numbers, or a lower and an upper bound with a comma and no blank
+     --> ato/ato.yaml:1:19
+      |
+    1 | requires-atopile: '>=0.9'
+      |                   ^^^^^^^
+      |
+      = help: write for example `requires-atopile: ^0.14.0`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    error[version-valid]: `package.version` is the number `1.0`, a version has three
+     --> ato/ato.yaml:4:12
+      |
+    4 |   version: 1.0
+      |            ^^^
+      |
+      = help: write for example `version: 1.2.3`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/version-valid.md
+
+    error[dependency-publishable]: `https://github.com/acme/base` is a git repository, which can change or vanish
+     --> ato/ato.yaml:6:5
+      |
+    6 |   - type: git
+      |     ^^^^^
+      |
+      = help: publish `acme/base` and depend on its release
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/dependency-publishable.md
+
+    warning[license-file-missing]: no licence file at the root of the package
+     |
+     = help: add the text of the licence as `LICENSE`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-file-missing.md
+
+    warning[readme-missing]: `README.md` is missing
+     |
+     = help: say in a few lines what the package is and how to use it
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/readme-missing.md
+
+    warning[complete]: the package has no licence
+    --> ato/ato.yaml
+     = help: set `package.license` in `ato.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no summary
+    --> ato/ato.yaml
+     = help: set `package.summary` in `ato.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    acme/kit: 4 errors, 4 warnings
+    ");
+    assert_snapshot!(human("ato-syntax"), @"
+    exit 1
+    error[manifest-field]: is not YAML: while parsing a flow mapping, did not find expected ',' or '}'
+     --> ato-syntax/ato.yaml:2:1
+      |
+    2 |
+      | ^
+      |
+      = help: check the indentation and the quotes of this line and the one above
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    ato.yaml: 1 error
+    ");
+    assert_snapshot!(human("attune"), @"
+    exit 1
+    error[identifier-valid]: `ref`: `Disk Watch` is no pack: a-z, 0-9, `_` and `-`, a letter first
+     --> attune/pack.yaml:1:6
+      |
+    1 | ref: Disk Watch
+      |      ^^^^
+      |
+      = help: write for example `ref: weather`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/identifier-valid.md
+
+    error[version-valid]: `version`: `one` is not a semantic version: unexpected character 'o' while parsing major version number; write for example `1.2.3` or `1.2.3-rc.1`
+     --> attune/pack.yaml:2:10
+      |
+    2 | version: one
+      |          ^^^
+      |
+      = help: write for example `version: 1.2.3`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/version-valid.md
+
+    warning[license-file-missing]: no licence file at the root of the package
+     |
+     = help: add the text of the licence as `LICENSE`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-file-missing.md
+
+    warning[readme-missing]: `README.md` is missing
+     |
+     = help: say in a few lines what the package is and how to use it
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/readme-missing.md
+
+    warning[complete]: the package has no licence
+    --> attune/pack.yaml
+     = help: set `license` in `pack.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no repository
+    --> attune/pack.yaml
+     = help: set `repository` in `pack.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no summary
+    --> attune/pack.yaml
+     = help: set `description` in `pack.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    pack.yaml: 2 errors, 5 warnings
+    ");
+    assert_snapshot!(human("attune-syntax"), @"
+    exit 1
+    error[manifest-field]: `ref`: the key stands here and at line 1, column 1
+     --> attune-syntax/pack.yaml:2:1
+      |
+    2 | ref: b
+      | ^^^^
+      |
+      = help: keep one of the two: readers would disagree about which one counts
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    pack.yaml: 1 error
+    ");
+    assert_snapshot!(human("pyproject"), @r#"
+    exit 1
+    error[identifier-valid]: `project.name`: `-kit-` is no name of Python: letters, digits, `-`, `_` and `.`, a letter or digit first and last
+     --> pyproject/pyproject.toml:2:8
+      |
+    2 | name = "-kit-"
+      |        ^^^^^^^
+      |
+      = help: write for example `name = "pbg-cells"`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/identifier-valid.md
+
+    error[version-valid]: `project.version`: `one` is not a PEP 440 version: expected version to start with a number, but no leading ASCII digits were found; write for example `1.2.3`, `1.2rc1` or `1.2.post1`
+     --> pyproject/pyproject.toml:3:11
+      |
+    3 | version = "one"
+      |           ^^^^^
+      |
+      = help: write for example `version = "1.2.3"`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/version-valid.md
+
+    error[manifest-field]: `project.dependencies[0]`: `a b c` is no dependency: `b c` does not belong after the name
+     --> pyproject/pyproject.toml:4:17
+      |
+    4 | dependencies = ["a b c"]
+      |                 ^^^^^^^
+      |
+      = help: write for example `process-bigraph>=0.0.20`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    warning[license-file-missing]: no licence file at the root of the package
+     |
+     = help: add the text of the licence as `LICENSE`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-file-missing.md
+
+    warning[readme-missing]: `README.md` is missing
+     |
+     = help: say in a few lines what the package is and how to use it
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/readme-missing.md
+
+    warning[complete]: the package has no licence
+    --> pyproject/pyproject.toml
+     = help: set `project.license` in `pyproject.toml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no repository
+    --> pyproject/pyproject.toml
+     = help: set `project.urls.Repository` in `pyproject.toml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no summary
+    --> pyproject/pyproject.toml
+     = help: set `project.description` in `pyproject.toml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    pyproject.toml: 3 errors, 5 warnings
+    "#);
+    assert_snapshot!(human("pyproject-syntax"), @"
+    exit 1
+    error[manifest-field]: is not TOML: unclosed table, expected `]`
+     --> pyproject-syntax/pyproject.toml:1:9
+      |
+    1 | [project
+      |         ^
+      |
+      = help: check the quotes, brackets and `=` of this line
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    pyproject.toml: 1 error
+    ");
+}
+
+#[test]
+fn all_reports_tell_the_same_findings() {
+    let dir = broken();
+    let folders = BROKEN.map(|(folder, ..)| folder);
+    for folder in folders {
+        let said = |format: &str| {
+            let outcome = audit(dir.path(), &[folder, "--format", format]);
+            assert_eq!(outcome.code, 1, "{folder} as {format}: {outcome}");
+            outcome
+        };
+        let json = said("json").json();
+        assert_eq!(json["schema"], 1);
+        let found = json["packages"][0]["findings"].as_array().unwrap();
+        let errors = json["counts"]["errors"].as_u64().unwrap();
+        assert!(errors > 0 && !found.is_empty(), "{folder}");
+        assert_eq!(audit(dir.path(), &[folder, "--json"]).json(), json, "--json is --format json");
+        let sarif = said("sarif").json();
+        let results = sarif.pointer("/runs/0/results").and_then(Value::as_array).unwrap();
+        let ids = |list: &[Value], key: &str| -> Vec<String> {
+            list.iter().map(|f| f[key].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(ids(results, "ruleId"), ids(found, "rule"), "{folder}");
+        let rules = sarif.pointer("/runs/0/tool/driver/rules").and_then(Value::as_array).unwrap();
+        for result in results {
+            let at = result["ruleIndex"].as_u64().unwrap() as usize;
+            assert_eq!(rules[at]["id"], result["ruleId"]);
+        }
+        let github = said("github").stdout;
+        let commands: Vec<_> = github.lines().filter(|line| line.starts_with("::")).collect();
+        assert_eq!(commands.len(), found.len(), "{folder}: {github}");
+        let (human, markdown) = (said("human").stdout, said("markdown").stdout);
+        for finding in found {
+            let rule = finding["rule"].as_str().unwrap();
+            assert!(
+                human.contains(&format!("[{rule}]")) && markdown.contains(rule),
+                "{folder} {rule}"
+            );
+            if let Some(line) = finding["line"].as_u64() {
+                assert!(human.contains(&format!(":{line}:")), "{folder} {rule}: {human}");
+                assert!(github.contains(&format!("line={line}")), "{folder} {rule}: {github}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_examples_are_clean_in_every_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["ato-board", "ato-sensor", "attune-pack", "packhouse-lib", "python-process"];
+    let folders: Vec<PathBuf> = names.iter().map(|name| example(name)).collect();
+    let all: Vec<_> = folders.iter().map(|folder| folder.to_str().unwrap()).collect();
+    let human = audit(dir.path(), &all);
+    assert_snapshot!(human.told(), @"
+    exit 0
+    acme/board 0.3.0: no findings
+    acme/sensor 1.0.0: no findings
+    acme/disk-watch 1.1.0: no findings
+    acme/units 2.1.0: no findings
+    acme/pbg-growth 0.2.0: no findings
+    5 packages: no findings
+    ");
+    for format in ["json", "github", "sarif", "markdown"] {
+        let outcome =
+            audit(dir.path(), &[&all[..], &["--format", format, "--fail-on", "note"]].concat())
+                .ok();
+        assert!(outcome.stderr.is_empty(), "{outcome}");
+    }
+}
+
+#[test]
+fn severities_decide_the_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = "package:\n  identifier: acme/kit\n  version: 1.0.0\n  license: MIT\n  summary: Measures.\n  repository: https://github.com/acme/kit\n";
+    std::fs::write(dir.path().join("packhouse.yaml"), manifest).unwrap();
+    std::fs::write(dir.path().join("README.md"), "# Kit\n").unwrap();
+    let codes = ["error", "warning", "note", "never"]
+        .map(|fail_on| audit(dir.path(), &["--fail-on", fail_on]).code);
+    assert_eq!(codes, [0, 1, 1, 0], "a missing licence file is a warning");
+    std::fs::write(
+        dir.path().join(".env"),
+        "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY\n",
+    )
+    .unwrap();
+    let secret = audit(dir.path(), &[]);
+    assert_eq!(secret.code, 1, "{secret}");
+    assert!(!secret.stdout.contains("wJalrXUtnFEMI"), "a report shows no secret: {secret}");
+    let excluded = audit(dir.path(), &["--exclude", ".env"]);
+    assert_eq!(excluded.code, 0, "{excluded}");
+    assert_eq!(audit(dir.path(), &["--fail-on", "never"]).code, 0);
+}
+
+#[test]
+fn hostile_names_are_shown_and_do_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = "package:\n  identifier: acme/kit\n  version: 1.0.0\n  license: MIT\n  summary: \"\\e[31m\\n::error::x\"\n  repository: https://github.com/acme/kit\n";
+    std::fs::write(dir.path().join("packhouse.yaml"), manifest).unwrap();
+    for name in [
+        "a\u{1b}[2J.txt",
+        "b\n::set-env name=PATH::x",
+        "c%0A::error::x,line=1",
+        "con.txt",
+        "\u{202e}gnp.exe",
+    ] {
+        std::fs::write(dir.path().join(name), "MZ").unwrap();
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        std::fs::write(dir.path().join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), "").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd\u{1b}[2J", dir.path().join("link")).unwrap();
+    }
+    for format in ["human", "json", "github", "sarif", "markdown"] {
+        let outcome = audit(dir.path(), &["--format", format]);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(!outcome.to_string().contains(['\u{1b}', '\u{202e}']), "{format}: {outcome}");
+        assert!(
+            !outcome.stdout.contains("\n::set-env") && !outcome.stdout.contains("\n::error::x"),
+            "{format}: {outcome}"
+        );
+        if matches!(format, "json" | "sarif") {
+            assert_ne!(outcome.json(), json!(null));
+        }
+    }
+}
