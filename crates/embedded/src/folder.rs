@@ -33,7 +33,7 @@ pub enum Mode {
 pub enum FolderError {
     /// The file system refused; the text names the path.
     #[error("{0}: give a folder that this user may write to")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// Served for trying out before.
     #[error(
         "`{}` was served with `--open` or `--dev-issuer`, so anybody may have published to it: pass the flag again, or choose another folder",
@@ -54,6 +54,13 @@ pub enum FolderError {
     /// The key is damaged.
     #[error("`{}` does not hold 64 hex digits: delete it, uploads under way then start again", .0.display())]
     Key(PathBuf),
+}
+
+impl From<io::Error> for FolderError {
+    /// Not as a source: the text is part of the error's own, and would be printed twice.
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// A data folder that is in order.
@@ -272,6 +279,16 @@ mod tests {
         let error = DataDir::open(dir.path(), Mode::Checked).unwrap_err();
         assert!(matches!(error, FolderError::Foreign(_)), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_place_where_no_folder_can_be_is_named_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let error = DataDir::open(file.join("data"), Mode::Checked).unwrap_err();
+        assert!(std::error::Error::source(&error).is_none(), "it would be printed twice: {error}");
+        assert!(error.to_string().contains("give a folder that this user may write to"), "{error}");
     }
 
     #[test]

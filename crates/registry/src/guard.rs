@@ -32,9 +32,13 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
         })
     };
     let mut response = request_id::scope(id.clone(), work).await;
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
+        headers.insert("x-request-id", value);
     }
+    // What says nothing of caches is for one caller: new tokens, signed uploads, lists of operators.
+    let unsaid = headers.entry(header::CACHE_CONTROL);
+    unsaid.or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

@@ -176,6 +176,11 @@ fn sealed(rows: &impl Rows, train: &Train) -> StoreResult<Committed> {
 fn check(rows: &impl Rows, release: &Release) -> StoreResult<Option<Committed>> {
     let head = rows.head(&release.identifier)?;
     let pinned = head.as_ref().and_then(|head| head.pins.as_ref());
+    if let (Publisher::Token { .. }, Some(head), Some(_)) = (&release.publisher, &head, pinned)
+        && !head.tokens_allowed
+    {
+        return Ok(Some(Committed::PinsDiffer(head.clone())));
+    }
     if let Publisher::Oidc(job) = &release.publisher {
         match (head.as_ref(), pinned) {
             (Some(head), Some(pins)) if *pins != job.pins => {

@@ -88,7 +88,8 @@ fn intent(
         version: subject.version.clone(),
         format: subject.format.to_owned(),
         publisher,
-        bound_audience: subject.digest.is_some(),
+        // API tokens have no audience: they take nothing from those who publish with a plain one.
+        bound_audience: subject.digest.is_some() && matches!(caller, Caller::Job(_)),
         bytes: subject.bytes,
         digest: subject.digest,
         artifacts_bytes: subject.artifacts_bytes,

@@ -869,6 +869,7 @@ async fn the_whole_router_answers_preflights_and_refuses_in_json() {
         let answer = send(method, path).await;
         assert!(answer.status.is_client_error(), "{method} {path}");
         assert!(answer.json()["detail"].is_string(), "{method} {path}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{method} {path}");
         assert!(answer.header("access-control-allow-methods").is_empty(), "{method} {path}");
     }
 }
