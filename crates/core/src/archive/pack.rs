@@ -283,7 +283,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn neither_order_nor_threads_change_the_bytes(
-            files in prop::collection::hash_map("[a-z]{1,3}(/[xyzäö]{1,2})?\\.[0-9]", (prop::collection::vec("[ab]{0,9}|.{0,5}", 0..60), any::<bool>()), 0..12),
+            // No name begins as `con`, `prn`, `aux` and `nul` do: Windows keeps those for devices.
+            files in prop::collection::hash_map("[bd-moq-z][a-z]{0,2}(/[xyzäö]{1,2})?\\.[0-9]", (prop::collection::vec("[ab]{0,9}|.{0,5}", 0..60), any::<bool>()), 0..12),
             threads in 1_usize..6,
         ) {
             let files: Vec<_> = files.into_iter().collect(); // a random order already
