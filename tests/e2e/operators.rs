@@ -318,3 +318,11 @@ fn an_operator_decides_before_the_first_release() {
     let (status, body) = by_tag.publish(&Parcel::new("acme/mono", "3.1.5", "x"));
     assert_eq!((status, &body["error"]["code"]), (403, &json!("wrong-ref")), "{body}");
 }
+
+#[test]
+fn a_private_registry_with_a_local_issuer_still_hands_out_tokens() {
+    let arguments = vec!["--private".to_owned(), "--dev-issuer".to_owned()];
+    let registry = TestRegistry::with(Options { arguments, ..Options::default() });
+    assert_eq!(registry.fetch("/_dev/token?audience=a&repository=acme/sensor").0, 200);
+    assert_eq!(registry.fetch("/v1/packages/all").0, 401);
+}
