@@ -230,7 +230,9 @@ pub fn download(
         )));
     }
     let folder = partials.filter(|_| chosen.bytes >= RESUMED_BYTES);
-    let state = RefCell::new(Partial::open(folder, chosen));
+    let begun = Partial::open(folder, chosen);
+    let kept = begun.bytes.len();
+    let state = RefCell::new(begun);
     let path =
         format!("/blobs/sha256/{}/{}.zip", chosen.digest, crate::url::encode(&chosen.stem()));
     let token = client.read_token();
@@ -297,7 +299,15 @@ pub fn download(
     };
     let state = state.into_inner();
     match got {
-        Ok(()) => state.finish(chosen),
+        Ok(()) => match state.finish(chosen) {
+            // What an earlier run kept may be what is wrong (a crash, a full disk): it is gone now,
+            // and the whole comes once more.
+            Err(ClientError::Integrity(_)) if kept > 0 => {
+                received(0);
+                download(client, chosen, None, limits, received)
+            }
+            other => other,
+        },
         Err(error @ ClientError::NotARegistry { .. }) => {
             state.forget();
             Err(error)

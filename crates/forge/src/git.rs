@@ -395,6 +395,29 @@ mod tests {
         assert!(!dir.path().join(".git/pwned").exists() && !hooks.join("pwned").exists());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_strangers_checkout_is_read_and_its_filters_do_not_run() {
+        use std::os::unix::fs::{PermissionsExt as _, chown};
+        let dir = repository();
+        git(dir.path(), &["tag", "v1.0.0"]);
+        let trap = dir.path().join(".git/trap");
+        std::fs::write(&trap, "#!/bin/sh\ntouch \"$(dirname \"$0\")/pwned\"\ncat\n").unwrap();
+        std::fs::set_permissions(&trap, std::fs::Permissions::from_mode(0o755)).unwrap();
+        git(dir.path(), &["config", "filter.x.clean", trap.to_str().unwrap()]);
+        std::fs::write(dir.path().join(".git/info/attributes"), "* filter=x\n").unwrap();
+        std::fs::write(dir.path().join("a"), "2").unwrap();
+        // Only root can make it a stranger's.
+        let owned = [dir.path().to_owned(), dir.path().join(".git")];
+        if owned.iter().any(|path| chown(path, Some(12345), None).is_err()) {
+            return;
+        }
+        let here = checkout(dir.path());
+        assert_eq!(here.tags().unwrap(), ["v1.0.0"]);
+        assert!(matches!(here.is_dirty(), Err(GitError::Refused { .. })));
+        assert!(!dir.path().join(".git/pwned").exists());
+    }
+
     #[test]
     fn an_address_names_a_repository() {
         for url in [
