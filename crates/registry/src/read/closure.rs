@@ -21,7 +21,8 @@ const ROOTS: usize = 1_000;
 /// Packages in one answer, at most.
 const PACKAGES: usize = 1_000;
 
-/// Versions in one answer, at most (but the first package is always there, whole).
+/// Versions in one answer, at most (but the first package is always there, whole). Sixteen
+/// dependencies count as one version more, so that long lists do not make an answer endless.
 const VERSIONS: usize = 20_000;
 
 /// The closure of some roots: `?root=acme/sensor&root=python:numpy`.
@@ -85,7 +86,7 @@ async fn closure(app: &App, roots: Vec<String>) -> ApiResult<Page> {
         let head = app.ledger.head(&identifier).await?;
         let spelling = head.as_ref().map_or(identifier.to_string(), |h| h.identifier.to_string());
         let index = view::index(&spelling, head.and_then(|head| head.native), releases);
-        versions += index.versions.len();
+        versions += index.versions.iter().map(|v| 1 + v.dependencies.len() / 16).sum::<usize>();
         let served = index.versions.iter().filter(|version| version.in_service());
         for dependency in served.flat_map(|version| &version.dependencies) {
             let needed = match &dependency.target {
