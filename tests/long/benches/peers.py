@@ -1,0 +1,67 @@
+"""The programs that are measured beside ours. Nothing is installed outside of `target/peers` except
+Debian packages without a service; servers are only unpacked, so none starts by itself."""
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+# The program and the Debian package that has it.
+TOOLS = {"zip": "zip", "unzip": "unzip", "wrk": "wrk", "strace": "strace"}
+UNPACKED = {"nginx": "usr/sbin/nginx", "docker-registry": "usr/bin/docker-registry"}
+WHEELS = ["pypiserver==2.4.2", "waitress==3.0.2", "uv==0.13.8"]
+
+
+def quiet(command, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout.decode()[-2000:]}")
+    return done.stdout.decode()
+
+
+class Peers:
+    """Where the peers are; installs what is missing."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        os.makedirs(folder, exist_ok=True)
+        missing = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
+        if missing:
+            self.apt("install", "--yes", "--no-install-recommends", *missing)
+        for package, program in UNPACKED.items():
+            if not os.path.exists(os.path.join(folder, "root", program)):
+                self.unpack(package)
+        self.nginx, self.docker = (os.path.join(folder, "root", program) for program in UNPACKED.values())
+        venv = os.path.join(folder, "venv")
+        self.uv = os.path.join(venv, "bin/uv")
+        self.pypiserver = os.path.join(venv, "bin/pypi-server")
+        if not os.path.exists(self.uv) or not os.path.exists(self.pypiserver):
+            quiet([sys.executable, "-m", "venv", venv])
+            quiet([os.path.join(venv, "bin/pip"), "install", "--quiet", *WHEELS])
+
+    def apt(self, *arguments):
+        sudo = [] if os.geteuid() == 0 else ["sudo"]
+        quiet([*sudo, "apt-get", "--quiet=2", *arguments])
+
+    def unpack(self, package):
+        folder = os.path.join(self.folder, "deb")
+        os.makedirs(folder, exist_ok=True)
+        quiet(["apt-get", "--quiet=2", "download", package], cwd=folder)
+        for deb in glob.glob(os.path.join(folder, f"{package}_*.deb")):
+            quiet(["dpkg-deb", "--extract", deb, os.path.join(self.folder, "root")])
+
+    def versions(self):
+        """One line: what was measured beside."""
+        first = lambda command: quiet(command).splitlines()[0].strip()
+        zip_line = next(l for l in quiet(["zip", "-v"]).splitlines() if "This is Zip" in l)
+        return "; ".join(
+            [
+                zip_line.strip().split("(")[0].strip(),
+                first(["unzip", "-v"]).split(" of ")[0],
+                f"Python {sys.version.split()[0]} zipfile",
+                first([self.uv, "--version"]),
+                "pypiserver " + first([self.pypiserver, "--version"]),
+                first([self.nginx, "-v"]).replace("nginx version: ", ""),
+                "docker-registry " + first([self.docker, "--version"]).split()[-1],
+            ]
+        )
