@@ -13,8 +13,8 @@ README = "# Bench\n\nGenerated for a benchmark.\n"
 
 def manifest(identifier, version):
     return (
-        f"identifier: {identifier}\nversion: {version}\nlicense: MIT\n"
-        f"summary: Generated for a benchmark\nrepository: https://github.com/{identifier}\n"
+        f"package:\n  identifier: {identifier}\n  version: {version}\n  license: MIT\n"
+        f"  summary: Generated for a benchmark\n  repository: https://github.com/{identifier}\n"
     )
 
 

@@ -9,7 +9,7 @@ import sys
 # The program and the Debian package that has it.
 TOOLS = {"zip": "zip", "unzip": "unzip", "wrk": "wrk", "strace": "strace"}
 UNPACKED = {"nginx": "usr/sbin/nginx", "docker-registry": "usr/bin/docker-registry"}
-WHEELS = ["pypiserver==2.4.2", "waitress==3.0.2", "uv==0.13.8"]
+WHEELS = ["pypiserver[cache]==2.4.2", "waitress==3.0.2", "uv==0.13.8"]
 
 
 def quiet(command, **options):

@@ -114,7 +114,7 @@ def pypiserver(binary, folder):
     packages = os.path.join(folder, "packages")
     os.makedirs(packages, exist_ok=True)
     command = [binary, "run", "-p", str(port), "-i", "127.0.0.1", "-a", ".", "-P", ".",
-               "--backend", "cached-dir", "--server", "waitress", packages]
+               "--backend", "cached-dir", "--server", "auto", packages]
     return Server(command, port, "/simple/", os.path.join(folder, "log"))
 
 
