@@ -24,6 +24,13 @@ fn main() -> anyhow::Result<ExitCode> {
     let bytes = fs_err::read(archive)?;
     let found = Digest::of(&bytes);
     ensure!(found == digest, "`{archive}` has the SHA-256 {found}, not {digest}");
-    extract(&bytes, TreeDigest(tree_digest), Path::new(folder), false, &Limits::default(), &|_| {})?;
+    extract(
+        &bytes,
+        TreeDigest(tree_digest),
+        Path::new(folder),
+        false,
+        &Limits::default(),
+        &|_| {},
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -60,7 +60,11 @@ pub fn walk(folder: &Path, choice: &Choice, limits: &Limits) -> Result<Walked, C
     }
     let found = list(folder, choice, limits)?;
     let mut walked = Walked { tree: Tree::default(), oddities: found.oddities };
-    let read: Vec<_> = found.files.par_iter().map(|file| read(file, limits)).collect();
+    let read: Vec<_> = found
+        .files
+        .par_iter()
+        .map_init(Vec::new, |buffer, file| read(file, buffer, limits))
+        .collect();
     let mut total = 0;
     for (file, read) in found.files.iter().zip(read) {
         match read? {
@@ -210,20 +214,22 @@ enum Read {
     TooLarge(u64),
 }
 
-fn read(file: &Listed, limits: &Limits) -> Result<Read, ClientError> {
+/// Reads a file through `buffer`, whose memory serves one file after the other.
+fn read(file: &Listed, buffer: &mut Vec<u8>, limits: &Limits) -> Result<Read, ClientError> {
     use std::io::Read as _;
     let mut opened = fs_err::File::open(&file.on_disk)?;
     let metadata = opened.metadata()?;
     if metadata.len() > limits.file_bytes {
         return Ok(Read::TooLarge(metadata.len()));
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    buffer.clear();
+    buffer.reserve(metadata.len() as usize + 1);
     // A file may grow while it is read.
-    (&mut opened).take(limits.file_bytes + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limits.file_bytes {
-        return Ok(Read::TooLarge(bytes.len() as u64));
+    (&mut opened).take(limits.file_bytes + 1).read_to_end(buffer)?;
+    if buffer.len() as u64 > limits.file_bytes {
+        return Ok(Read::TooLarge(buffer.len() as u64));
     }
-    Ok(Read::File(TreeFile { bytes: bytes.into(), executable: executable(&metadata) }))
+    Ok(Read::File(TreeFile { bytes: buffer[..].into(), executable: executable(&metadata) }))
 }
 
 #[cfg(unix)]

@@ -3,7 +3,8 @@
 //! What could differ is fixed: files stand in the order of their path bytes; there are no folders,
 //! comments, extra fields, descriptors or zip64; the time is 1980-01-01 00:00, the mode 0644 or
 //! 0755, the system Unix; the UTF-8 flag stands where a name is not ASCII; data is deflated by one
-//! encoder at one level, and stored where that is not smaller.
+//! encoder at one level, and stored where that is not smaller, or where samples of a large file show
+//! that it would not be.
 
 use libdeflater::{CompressionLvl, Compressor};
 use rayon::prelude::*;
@@ -18,6 +19,16 @@ use crate::tree::{Tree, TreeFile, TreePath};
 /// gives other bytes, hence other digests (`the_bytes_of_an_archive_are_pinned` notices).
 /// Level 6 is smaller than `zip -9` and the last one that is several times as fast as `zip -6`.
 const LEVEL: i32 = 6;
+
+/// From this size on, in bytes, a file is deflated only if samples of it shrink: on noise (images,
+/// archives, firmware) the encoder would be at its slowest, for nothing.
+const SAMPLED_FROM: usize = 64 << 10;
+/// How many samples, evenly from the first byte to the last.
+const SAMPLES: usize = 8;
+/// The length of a sample in bytes.
+const SAMPLE: usize = 4 << 10;
+/// The level that samples are deflated at.
+const SAMPLE_LEVEL: i32 = 1;
 
 /// Version 2.0 by Unix: what a reader needs for deflate, and whose modes these are.
 const MADE_BY: u16 = 3 << 8 | VERSION;
@@ -93,15 +104,39 @@ fn squeeze(
         let (path, found) = (shown(path.as_str().as_bytes()), content.len() as u64);
         ArchiveError::FileTooLarge { path, found, limit: u64::from(u32::MAX) - 1 }
     })?;
+    let deflated = if shrinks(content) { deflate(encoder, buffer, content) } else { None };
+    let crc32 = crc32fast::hash(content);
+    Ok(Packed { deflated, crc32, bytes, digest: Digest::of(content) })
+}
+
+/// The deflated bytes, where they are fewer.
+fn deflate(encoder: &mut Compressor, buffer: &mut Vec<u8>, content: &[u8]) -> Option<Vec<u8>> {
     // One byte less than the content: what does not fit is not smaller, and stored.
     let room = content.len().saturating_sub(1);
     if buffer.len() < room {
         buffer.resize(room, 0);
     }
-    let deflated = encoder.deflate_compress(content, &mut buffer[..room]);
-    let deflated = deflated.ok().map(|length| buffer[..length].to_vec());
-    let crc32 = crc32fast::hash(content);
-    Ok(Packed { deflated, crc32, bytes, digest: Digest::of(content) })
+    let length = encoder.deflate_compress(content, &mut buffer[..room]).ok()?;
+    Some(buffer[..length].to_vec())
+}
+
+/// Whether it is worth a try to deflate `content`: always for a small file, and for a large one if
+/// its samples, one after the other, lose at least a 64th. A part of the format, as [`LEVEL`] is.
+fn shrinks(content: &[u8]) -> bool {
+    if content.len() < SAMPLED_FROM {
+        return true;
+    }
+    let last = content.len() - SAMPLE;
+    let sampled: Vec<u8> = (0..SAMPLES)
+        .flat_map(|n| {
+            let begin = last / (SAMPLES - 1) * n;
+            &content[begin..begin + SAMPLE]
+        })
+        .copied()
+        .collect();
+    let room = sampled.len() - sampled.len() / 64;
+    let level = CompressionLvl::new(SAMPLE_LEVEL).unwrap_or_default();
+    Compressor::new(level).deflate_compress(&sampled, &mut vec![0; room]).is_ok()
 }
 
 /// The pieces of an archive, in order, not yet in one place.
@@ -266,6 +301,37 @@ mod tests {
         tree.insert("README".parse().unwrap(), [], false);
         let error = pack(&tree).unwrap_err();
         assert!(matches!(error, ArchiveError::Twins { .. }), "{error}");
+    }
+
+    #[test]
+    fn large_noise_is_stored_and_what_shrinks_anywhere_is_deflated() {
+        let mut state = 1_u32;
+        let noise: Vec<u8> = (0..200_000)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect();
+        assert!(!shrinks(&noise));
+        assert!(shrinks(&noise[..SAMPLED_FROM - 1]), "a small file is always tried");
+        let mut half = noise.clone();
+        half[..100_000].fill(b' ');
+        assert!(shrinks(&half));
+        for length in [SAMPLED_FROM, SAMPLED_FROM + 1, 199_999] {
+            assert!(shrinks(&vec![b'x'; length]));
+        }
+        let mut tree = Tree::default();
+        tree.insert("noise".parse().unwrap(), noise.clone(), false);
+        tree.insert("text".parse().unwrap(), half.clone(), false);
+        let archive = pack(&tree).unwrap();
+        let methods: Vec<_> = scan(&archive.bytes, &Limits::default())
+            .unwrap()
+            .iter()
+            .map(|entry| entry.method)
+            .collect();
+        assert_eq!(methods, [STORED, DEFLATE]);
+        let (back, _) = unpack(&archive.bytes, &Limits::default()).unwrap();
+        assert_eq!(back, tree);
     }
 
     #[test]
