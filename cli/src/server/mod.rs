@@ -17,7 +17,9 @@ use packhouse_registry::app::{App, PublicUrl, Service, Settings};
 use packhouse_registry::auth::{ApiToken, token_record};
 use packhouse_registry::dev_issuer::DevIssuer;
 use packhouse_registry::oidc::{Issuer, Verifier};
-use packhouse_registry::ports::{Action, Clock as _, Ledger as _, StoreResult, SystemClock};
+use packhouse_registry::ports::{
+    Action, Clock as _, Ledger as _, StoreResult, SystemClock, TokenRecord,
+};
 use packhouse_registry::publish::Turns;
 use packhouse_registry::read::Reads;
 use packhouse_registry::router::{Registry, router};
@@ -176,9 +178,15 @@ fn warm_up(ledger: Arc<EmbeddedLedger>, blobs: Arc<FileBlobs>) {
     }));
 }
 
-/// On the first start, an operator's token is left in the data folder, readable by its owner only.
+/// Where no operator's token is alive, on the first start or once all have expired, a new one is left
+/// in the data folder, readable by its owner only.
 async fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<Option<PathBuf>> {
-    if !ledger.tokens().await?.is_empty() {
+    let now = SystemClock.now();
+    let alive = |token: &TokenRecord| {
+        let whole = token.actions.contains(&Action::Admin) && token.prefix.is_empty();
+        whole && token.revoked_at.is_none() && token.expires_at > now
+    };
+    if ledger.tokens().await?.iter().any(alive) {
         return Ok(None);
     }
     let token = ApiToken::random()?;
@@ -187,7 +195,6 @@ async fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<
     write_secret(&path, token.secret().reveal())
         .with_context(|| format!("cannot write {}", path.display()))?;
     let actions = vec![Action::Read, Action::Publish, Action::Yank, Action::Admin];
-    let now = SystemClock.now();
     let record = token_record(&token, "first operator", "", actions, FIRST_TOKEN_DAYS, now);
     ledger.put_token(&record).await?;
     Ok(Some(path))
