@@ -355,7 +355,9 @@ impl Client {
             .timeout_per_read(Some(options.silence.max(options.answer)))
             .timeout_per_write(Some(options.silence))
             .max_idle_connections_per_host(16);
-        if near { config.proxy(None) } else { config }
+        // Looking a name up under a time limit takes a thread for each request; this machine's own
+        // addresses need neither.
+        if near { config.proxy(None).timeout_resolve(None) } else { config }
     }
 }
 
