@@ -6,18 +6,20 @@ use std::process::ExitCode;
 use tokio::sync::watch;
 
 use crate::server::{Config, Server};
+use crate::ui::shown;
 
 /// Serves until a signal ends it; the address goes to standard output once it answers.
 pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     // One thread answers requests: they take microseconds, and what takes longer runs beside it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = runtime.block_on(Server::prepare(config))?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "packhouse serves {} from {}", server.url, config.data.display())?;
+    let mut told = format!("packhouse serves {} from {}\n", server.url, shown(&config.data));
     if let Some(path) = &server.first_token {
-        writeln!(out, "the operator's token is in {} (keep it safe)", path.display())?;
+        told += &format!("the operator's token is in {} (keep it safe)\n", shown(path));
     }
-    out.flush()?;
+    // A server does not stop because nobody reads what it says.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(told.as_bytes()).and_then(|()| out.flush());
     drop(out);
     runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
