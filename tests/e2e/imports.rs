@@ -10,6 +10,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("packhouse-embedded", &["packhouse-core", "packhouse-registry"]),
     ("packhouse-forge", &["packhouse-core"]),
     ("packhouse-client", &["packhouse-core"]),
+    ("packhouse-lambda", &["packhouse-core", "packhouse-registry"]),
     (
         "packhouse",
         &[
@@ -23,7 +24,11 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// What only one crate of ours may import.
-const ONLY: &[(&str, &str)] = &[("rusqlite", "packhouse-embedded"), ("clap", "packhouse")];
+const ONLY: &[(&str, &str)] = &[
+    ("rusqlite", "packhouse-embedded"),
+    ("clap", "packhouse"),
+    ("aws-config", "packhouse-lambda"),
+];
 
 /// What `core` must not import: async, network, clock, environment.
 const NOT_IN_CORE: &[&str] =

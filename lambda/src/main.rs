@@ -1,0 +1,3 @@
+//! `bootstrap`: the one binary of all functions.
+
+fn main() {}
