@@ -5,9 +5,11 @@ pub mod ato;
 pub mod binary;
 pub mod ci;
 pub mod claim_set;
+pub mod dynamodb;
 pub mod http;
 pub mod issuer;
 pub mod liar;
+pub mod proxy;
 pub mod raw;
 pub mod registry;
 
