@@ -49,6 +49,13 @@ impl DynamoLedger {
         Self { engine: Engine::new(Table::new(client, table.into(), BUDGET), records) }
     }
 
+    /// With another time that one verb may take; 5 seconds from the start.
+    #[must_use]
+    pub fn within(mut self, budget: Duration) -> Self {
+        self.engine.table.within(budget);
+        self
+    }
+
     /// Reads how far the registry is, so that [`Ledger::generation`] is of now: before each request.
     ///
     /// # Errors

@@ -112,6 +112,11 @@ impl Table {
         Self { client: Client::from_conf(once), name, budget }
     }
 
+    /// Another time that one verb may take.
+    pub(super) fn within(&mut self, budget: Duration) {
+        self.budget = budget;
+    }
+
     /// As long as one verb may take.
     pub(super) fn patience(&self) -> Patience {
         Patience::new(self.budget)
