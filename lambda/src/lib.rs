@@ -2,3 +2,4 @@
 //! made of.
 
 pub mod dynamo;
+pub mod s3;

@@ -12,6 +12,7 @@ pub mod liar;
 pub mod proxy;
 pub mod raw;
 pub mod registry;
+pub mod s3;
 
 pub use ci::{Ci, Outcome, Runs, plain};
 pub use registry::{Options, TestRegistry, copy, example};

@@ -4,10 +4,13 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use packhouse_lambda::dynamo::{DynamoLedger, MemoryRecords, Records, create_table};
+use packhouse_lambda::s3::S3Blobs;
 use packhouse_registry::ports::IntentId;
 use packhouse_tests::dynamodb::{ACCESS_KEY, SECRET_KEY, Server, TestDynamo};
+use packhouse_tests::s3::{self, TestS3};
 
 /// A table on a server, and what lies beside it.
 pub(crate) struct Store {
@@ -59,4 +62,32 @@ pub(crate) fn client(endpoint: &str) -> Client {
         .endpoint_url(endpoint)
         .build();
     Client::from_conf(config)
+}
+
+/// Blobs in the bucket of a server.
+pub(crate) fn blobs_on(server: &TestS3) -> S3Blobs {
+    let keys = SharedCredentialsProvider::new(Credentials::new(
+        s3::ACCESS_KEY,
+        s3::SECRET_KEY,
+        None,
+        None,
+        "tests",
+    ));
+    S3Blobs::new(s3_client(&server.url(), keys.clone()), keys, s3::BUCKET)
+}
+
+/// A client of the S3 server at `endpoint`.
+pub(crate) fn s3_client(endpoint: &str, keys: SharedCredentialsProvider) -> aws_sdk_s3::Client {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(4)
+        .with_initial_backoff(std::time::Duration::from_millis(5));
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(keys)
+        .endpoint_url(endpoint)
+        .force_path_style(true)
+        .retry_config(retries)
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
 }
