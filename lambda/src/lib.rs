@@ -1,5 +1,9 @@
-//! The registry on AWS: the ports on DynamoDB, S3 and SQS, and what the functions' `bootstrap` is
+//! The registry on AWS: the ports on DynamoDB and S3, and what the functions' `bootstrap` is
 //! made of.
 
+pub mod config;
 pub mod dynamo;
+pub mod event;
+pub mod function;
+pub mod observe;
 pub mod s3;

@@ -1,0 +1,284 @@
+//! A function's configuration: all of it from its environment, checked as a whole at the start.
+
+use packhouse_core::digest::Digest;
+use packhouse_core::limits::Limits;
+use packhouse_core::secret::Secret;
+use packhouse_registry::app::PublicUrl;
+use packhouse_registry::oidc::Issuer;
+
+/// What a function is for; the same binary is all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Answers GET and HEAD; its rights end at reading.
+    Read,
+    /// Answers everything.
+    Publish,
+    /// Sweeps and repairs, by schedule.
+    Worker,
+}
+
+impl Role {
+    /// `read`, `publish` or `worker`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Publish => "publish",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// A function's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What it is for.
+    pub role: Role,
+    /// The table's name.
+    pub table: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// Where clients reach the registry.
+    pub public_url: PublicUrl,
+    /// What the CDN proves itself with; two while one replaces the other.
+    pub origin_secrets: Vec<Secret>,
+    /// SHA-256 of the operator's first token.
+    pub admin_token: Option<Digest>,
+    /// Whether reads need a token.
+    pub private: bool,
+    /// Issuers beside GitHub's.
+    pub issuers: Vec<Issuer>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// What `ato` shows at every command.
+    pub motd: Option<String>,
+    /// Whether S3 is asked with the bucket in the path: emulators need it.
+    pub path_style: bool,
+}
+
+/// Everything that is wrong with an environment, at once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the function's environment is not complete:\n{}", .0.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Every variable that is read: its name, what it must hold, and its default or `required`.
+/// `docs/aws-environment.md` has the same table.
+pub const VARIABLES: &[(&str, &str, &str)] = &[
+    ("PACKHOUSE_ROLE", "`read`, `publish` or `worker`", "required"),
+    ("PACKHOUSE_TABLE", "name of the DynamoDB table", "required"),
+    ("PACKHOUSE_BUCKET", "name of the S3 bucket", "required"),
+    ("PACKHOUSE_PUBLIC_URL", "where clients reach the registry, `https://...`", "required"),
+    (
+        "PACKHOUSE_ORIGIN_SECRET",
+        "value of the header `x-packhouse-origin` that the CDN adds, 32 characters or more; two, separated by a space, while one replaces the other",
+        "required, but not for `worker`",
+    ),
+    (
+        "PACKHOUSE_ADMIN_TOKEN_SHA256",
+        "SHA-256 of the operator's first token, 64 hex digits",
+        "none",
+    ),
+    ("PACKHOUSE_PRIVATE", "`true`: reads need a token", "`false`"),
+    ("PACKHOUSE_ISSUERS", "issuers of CI tokens beside GitHub's, separated by spaces", "none"),
+    ("PACKHOUSE_LIMITS", "limits that differ from the defaults, as a JSON object", "`{}`"),
+    ("PACKHOUSE_MOTD", "what `ato` shows at every command", "none"),
+    ("PACKHOUSE_S3_PATH_STYLE", "`true`: the bucket is part of the path, for emulators", "`false`"),
+];
+
+impl Config {
+    /// Reads the configuration; `variable` is the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with one line for each variable that is missing or wrong. Values of secrets
+    /// are not in it.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { variable: &variable, wrong: Vec::new() };
+        let role = reader.parsed("PACKHOUSE_ROLE", |text| match text {
+            "read" => Ok(Role::Read),
+            "publish" => Ok(Role::Publish),
+            "worker" => Ok(Role::Worker),
+            other => Err(format!("is `{other}`: write `read`, `publish` or `worker`")),
+        });
+        let table = reader.required("PACKHOUSE_TABLE");
+        let bucket = reader.required("PACKHOUSE_BUCKET");
+        let public_url = reader.parsed("PACKHOUSE_PUBLIC_URL", |text| {
+            let url = PublicUrl::parse(text)?;
+            let local = url.host().starts_with("127.0.0.1") || url.host().starts_with("localhost");
+            if url.as_str().starts_with("https://") || local {
+                Ok(url)
+            } else {
+                Err(format!("is `{text}`: tokens need https"))
+            }
+        });
+        let asks_cdn = role.is_none_or(|role| role != Role::Worker);
+        let secrets = reader.optional("PACKHOUSE_ORIGIN_SECRET");
+        let origin_secrets: Vec<Secret> =
+            secrets.iter().flat_map(|text| text.split_whitespace()).map(Secret::new).collect();
+        if asks_cdn && origin_secrets.is_empty() {
+            reader.missing("PACKHOUSE_ORIGIN_SECRET");
+        } else if origin_secrets.iter().any(|secret| secret.reveal().len() < 32) {
+            reader.wrong("PACKHOUSE_ORIGIN_SECRET", "is shorter than 32 characters");
+        }
+        let admin_token = reader.optional_parsed("PACKHOUSE_ADMIN_TOKEN_SHA256", |text| {
+            text.parse::<Digest>().map_err(|e| format!("is no SHA-256: {e}"))
+        });
+        let private = reader.flag("PACKHOUSE_PRIVATE");
+        let issuers = reader.optional_parsed("PACKHOUSE_ISSUERS", |text| {
+            let parse = |url: &str| Issuer::parse(url).map_err(|e| format!("names `{url}`: {e}"));
+            text.split_whitespace().map(parse).collect::<Result<Vec<_>, _>>()
+        });
+        let limits = reader.optional_parsed("PACKHOUSE_LIMITS", |text| {
+            serde_json::from_str::<Limits>(text)
+                .map_err(|e| format!("is not what it should be: {e}"))
+        });
+        let motd = reader.optional("PACKHOUSE_MOTD");
+        let path_style = reader.flag("PACKHOUSE_S3_PATH_STYLE");
+        match (role, table, bucket, public_url, reader.wrong) {
+            (Some(role), Some(table), Some(bucket), Some(public_url), wrong)
+                if wrong.is_empty() =>
+            {
+                Ok(Self {
+                    role,
+                    table,
+                    bucket,
+                    public_url,
+                    origin_secrets,
+                    admin_token,
+                    private,
+                    issuers: issuers.unwrap_or_default(),
+                    limits: limits.unwrap_or_default(),
+                    motd,
+                    path_style,
+                })
+            }
+            (_, _, _, _, wrong) => Err(ConfigError(wrong)),
+        }
+    }
+}
+
+struct Reader<'a, V> {
+    variable: &'a V,
+    wrong: Vec<String>,
+}
+
+impl<V: Fn(&str) -> Option<String>> Reader<'_, V> {
+    fn wrong(&mut self, name: &str, why: &str) {
+        self.wrong.push(format!("{name} {why}"));
+    }
+
+    fn missing(&mut self, name: &str) {
+        let what = VARIABLES.iter().find(|(known, _, _)| *known == name);
+        self.wrong.push(format!("{name} is missing: {}", what.map_or("", |(_, what, _)| what)));
+    }
+
+    /// An empty variable is one that is not there.
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|text| !text.trim().is_empty())
+    }
+
+    fn required(&mut self, name: &str) -> Option<String> {
+        let text = self.optional(name);
+        if text.is_none() {
+            self.missing(name);
+        }
+        text
+    }
+
+    fn optional_parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match parse(self.optional(name)?.trim()) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.wrong(name, &why);
+                None
+            }
+        }
+    }
+
+    fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        if self.optional(name).is_none() {
+            self.missing(name);
+        }
+        self.optional_parsed(name, parse)
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        let parse = |text: &str| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => Err(format!("is `{other}`: write `true` or `false`")),
+        };
+        self.optional_parsed(name, parse).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(|name| {
+            let found = variables.iter().find(|(held, _)| *held == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn everything_that_is_missing_or_wrong_is_said_at_once() {
+        let error = read(&[
+            ("PACKHOUSE_ROLE", "reader"),
+            ("PACKHOUSE_PUBLIC_URL", "http://packages.example.org"),
+            ("PACKHOUSE_ORIGIN_SECRET", "hunter2"),
+            ("PACKHOUSE_ADMIN_TOKEN_SHA256", "abc"),
+            ("PACKHOUSE_PRIVATE", "yes"),
+            ("PACKHOUSE_LIMITS", "{\"archive_byte\": 1}"),
+            ("PACKHOUSE_BUCKET", " "),
+        ])
+        .unwrap_err();
+        let text = error.to_string();
+        for (name, _, _) in VARIABLES {
+            let optional =
+                matches!(*name, "PACKHOUSE_ISSUERS" | "PACKHOUSE_MOTD" | "PACKHOUSE_S3_PATH_STYLE");
+            assert_eq!(text.contains(name), !optional, "{name}: {text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+        assert_eq!(error.0.len(), 8, "{text}");
+    }
+
+    #[test]
+    fn a_worker_needs_no_origin_secret_and_prints_none() {
+        let mut variables = vec![
+            ("PACKHOUSE_ROLE", "worker"),
+            ("PACKHOUSE_TABLE", "packhouse"),
+            ("PACKHOUSE_BUCKET", "packhouse-bytes"),
+            ("PACKHOUSE_PUBLIC_URL", "https://packages.example.org"),
+            ("PACKHOUSE_LIMITS", "{\"archive_bytes\": 1000}"),
+        ];
+        let config = read(&variables).unwrap();
+        assert_eq!(config.limits.archive_bytes, 1_000);
+        assert_eq!(config.limits.entries, Limits::default().entries);
+        variables[0].1 = "read";
+        assert_eq!(read(&variables).unwrap_err().0.len(), 1);
+        let two = format!("{SECRET} {SECRET}2");
+        variables.push(("PACKHOUSE_ORIGIN_SECRET", &two));
+        let config = read(&variables).unwrap();
+        assert_eq!(config.origin_secrets.len(), 2);
+        assert!(!format!("{config:?}").contains(SECRET));
+    }
+
+    #[test]
+    fn the_page_lists_every_variable() {
+        let page = include_str!("../../docs/aws-environment.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `PACK")).collect();
+        let expected: Vec<String> = VARIABLES
+            .iter()
+            .map(|(name, what, default)| format!("| `{name}` | {what} | {default} |"))
+            .collect();
+        assert_eq!(rows, expected);
+    }
+}

@@ -1,0 +1,219 @@
+//! What a function does with one event.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use http::Method;
+use packhouse_core::api::ErrorCode;
+use packhouse_registry::app::{App, Service, Settings};
+use packhouse_registry::error::ApiError;
+use packhouse_registry::log;
+use packhouse_registry::oidc::{Issuer, Verifier};
+use packhouse_registry::ports::{Action, Ledger as _, StoreResult, SystemClock, TokenRecord};
+use packhouse_registry::publish::Turns;
+use packhouse_registry::read::Reads;
+use packhouse_registry::router::{Registry, router};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+
+use crate::config::{Config, Role};
+use crate::dynamo::DynamoLedger;
+use crate::event::{self, EventError};
+use crate::observe::Line;
+use crate::s3::{S3Blobs, S3Records};
+
+/// What is left of a function's time when it gives up: enough to say so.
+const MARGIN: Duration = Duration::from_millis(500);
+/// How long the operator's first token lives.
+const FIRST_TOKEN_DAYS: i64 = 366;
+/// Intents that one sweep drops at once.
+const SWEPT: u32 = 200;
+
+/// A function: the registry on its stores.
+pub struct Function {
+    config: Config,
+    ledger: Arc<DynamoLedger>,
+    app: App,
+    registry: Registry,
+    warm: AtomicBool,
+}
+
+impl Function {
+    /// Connects what the role needs. Nothing is asked of the stores yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the environment has no credentials.
+    pub async fn new(config: Config) -> anyhow::Result<Self> {
+        let shared = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
+        let keys = shared.credentials_provider();
+        let keys: SharedCredentialsProvider =
+            keys.ok_or_else(|| anyhow::anyhow!("the function has no credentials"))?;
+        let dynamo = aws_sdk_dynamodb::Client::new(&shared);
+        let s3 = aws_sdk_s3::config::Builder::from(&shared)
+            .force_path_style(config.path_style)
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(Duration::from_secs(3))
+                    .operation_timeout(Duration::from_secs(7))
+                    .build(),
+            )
+            .build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let records = Arc::new(S3Records::new(s3.clone(), config.bucket.clone()));
+        let ledger = Arc::new(DynamoLedger::new(&dynamo, config.table.clone(), records));
+        let blobs = Arc::new(S3Blobs::new(s3, keys, config.bucket.clone()));
+        let mut issuers = vec![Issuer::github()];
+        issuers.extend(config.issuers.iter().cloned());
+        let settings = Settings {
+            public_url: config.public_url.clone(),
+            private: config.private,
+            open: false,
+            loopback_only: false,
+            limits: config.limits.clone(),
+            motd: config.motd.clone(),
+        };
+        let app: App = Arc::new(Service {
+            settings,
+            ledger: ledger.clone(),
+            blobs,
+            clock: Arc::new(SystemClock),
+            verifier: Verifier::new(issuers),
+            turns: Turns::default(),
+            reads: Reads::default(),
+        });
+        let registry = router(app.clone(), Router::new());
+        Ok(Self { config, ledger, app, registry, warm: AtomicBool::new(false) })
+    }
+
+    /// What it is for.
+    pub fn role(&self) -> Role {
+        self.config.role
+    }
+
+    /// Registers the operator's first token, whose hash the stack was given. One that is known, and
+    /// one that was revoked, stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn register_admin_token(&self) -> StoreResult<()> {
+        let Some(sha256) = self.config.admin_token else { return Ok(()) };
+        if self.ledger.token(&sha256).await?.is_some() {
+            return Ok(());
+        }
+        let now = self.app.clock.now();
+        let life = jiff::SignedDuration::from_hours(24 * FIRST_TOKEN_DAYS);
+        let record = TokenRecord {
+            id: sha256.hex()[..12].to_owned(),
+            sha256,
+            label: "first operator".to_owned(),
+            prefix: String::new(),
+            actions: vec![Action::Read, Action::Publish, Action::Yank, Action::Admin],
+            created_at: now,
+            expires_at: now.checked_add(life).unwrap_or(now),
+            revoked_at: None,
+        };
+        self.ledger.put_token(&record).await
+    }
+
+    /// Answers the event of a function URL, in time.
+    pub async fn answer(
+        &self,
+        event: &str,
+        aws_request_id: &str,
+        deadline: SystemTime,
+    ) -> Response {
+        let started = Instant::now();
+        let cold = !self.warm.swap(true, Ordering::AcqRel);
+        let (method, path, response) = match event::request(event, &self.config.origin_secrets) {
+            Ok(request) => {
+                let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+                let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+                let work = self.handle(request);
+                let answer = tokio::time::timeout(left.saturating_sub(MARGIN), work).await;
+                let response = answer.unwrap_or_else(|_| {
+                    ApiError::new(
+                        ErrorCode::Unavailable,
+                        "the registry's stores took too long",
+                        "try again in a few seconds; repeating a publish is safe",
+                    )
+                    .retry_after(2)
+                    .into_response()
+                });
+                (method, path, response)
+            }
+            Err(error) => (Method::GET, "?".to_owned(), refused(&error)),
+        };
+        let request_id = response.headers().get("x-request-id");
+        Line {
+            role: self.config.role,
+            method: method.as_str(),
+            path: &path,
+            status: response.status().as_u16(),
+            took: started.elapsed(),
+            cold,
+            request_id: request_id.and_then(|id| id.to_str().ok()).unwrap_or_default(),
+            aws_request_id,
+            at_ms: self.app.clock.now().as_millisecond(),
+        }
+        .write();
+        response
+    }
+
+    async fn handle(&self, request: http::Request<axum::body::Body>) -> Response {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        if self.config.role == Role::Read && !reads {
+            let message = format!("this function only reads, and was sent {}", request.method());
+            let help = "send it to the registry's address, which knows where it belongs";
+            return ApiError::new(ErrorCode::BadRequest, message, help).into_response();
+        }
+        if let Err(error) = self.ledger.refresh().await {
+            return ApiError::from(error).into_response();
+        }
+        let Ok(response) = self.registry.clone().oneshot(request).await;
+        response
+    }
+
+    /// Does what a schedule asks for, and says what it did.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stores; all of it may be repeated.
+    pub async fn work(&self) -> StoreResult<Value> {
+        self.ledger.settle_sealed().await?;
+        let mut dropped = 0;
+        loop {
+            let gone = self.ledger.sweep(self.app.clock.now(), SWEPT).await?;
+            for intent in &gone {
+                self.app.blobs.discard(intent).await?;
+            }
+            dropped += gone.len();
+            if gone.len() < SWEPT as usize {
+                break;
+            }
+        }
+        log::info(&format!("swept {dropped} expired intents"));
+        Ok(json!({ "swept": dropped }))
+    }
+}
+
+fn refused(error: &EventError) -> Response {
+    let code = match error {
+        EventError::Origin => ErrorCode::Forbidden,
+        _ => ErrorCode::BadRequest,
+    };
+    let help = match error {
+        EventError::Origin => "use the registry's public address",
+        _ => "send a well-formed HTTP request",
+    };
+    ApiError::new(code, error.to_string(), help).into_response()
+}
