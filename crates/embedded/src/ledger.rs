@@ -16,7 +16,7 @@ use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
     Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Prepared, Quota, Reservation, SeenToken, StoreError, StoreResult, TokenRecord, Train,
+    Prepared, Quota, Record, Reservation, SeenToken, StoreError, StoreResult, TokenRecord, Train,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -304,6 +304,11 @@ impl Ledger for EmbeddedLedger {
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         let identifier = identifier.clone();
         self.list(move |rows| rows.downloads(&identifier)).await
+    }
+
+    async fn load(&self, records: &[Record]) -> StoreResult<()> {
+        let records = records.to_vec();
+        self.change(move |rows| rules::load(rows, &records)).await
     }
 
     fn generation(&self) -> StoreResult<u64> {

@@ -14,7 +14,7 @@ use packhouse_core::release::{Event, Head, Release};
 
 use crate::ports::{
     Begun, BlobBody, Blobs, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange,
-    Member, Part, Prepared, Quota, Reservation, SeenToken, Staged, StoreError, StoreResult,
+    Member, Part, Prepared, Quota, Record, Reservation, SeenToken, Staged, StoreError, StoreResult,
     TokenRecord, Train, Upload, UploadBounds,
 };
 
@@ -322,6 +322,10 @@ impl<L: std::ops::Deref<Target: Ledger> + Send + Sync> Ledger for Faulty<L> {
 
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         self.faults.around("downloads", self.inner.downloads(identifier)).await
+    }
+
+    async fn load(&self, records: &[Record]) -> StoreResult<()> {
+        self.faults.around("load", self.inner.load(records)).await
     }
 
     /// Never fails: it is asked on every request, and no step of a publish hangs on it.

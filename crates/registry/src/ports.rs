@@ -310,6 +310,44 @@ pub struct Downloads {
     pub count: u64,
 }
 
+/// A record of a ledger, as it moves from one to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)]
+pub enum Record {
+    /// A package's head.
+    Head(Head),
+    /// A visible release with its original manifest.
+    Release {
+        /// The head's sequence when it was read: whether a standing release has newer marks.
+        sequence: u64,
+        /// The release.
+        release: Release,
+    },
+    /// What an owner's name is pinned to.
+    OwnerPin {
+        /// The owner, in any case.
+        owner: String,
+        /// Its pin.
+        pin: OwnerPin,
+    },
+    /// Who holds a native name.
+    Native {
+        /// The name.
+        name: NativeName,
+        /// The package.
+        holder: Identifier,
+    },
+    /// An event of the feed.
+    Event(Event),
+    /// A reserved name.
+    Reservation(Reservation),
+    /// An API token's record.
+    Token(TokenRecord),
+    /// A count of downloads.
+    Downloads(Downloads),
+}
+
 /// The record of what is published. Calls are serializable, across processes too.
 ///
 /// Nothing that a call acknowledged is ever lost; what [`Ledger::commit`] did not seal is never
@@ -441,6 +479,15 @@ pub trait Ledger: Send + Sync {
 
     /// The download counts of a package by version and day.
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>>;
+
+    /// Puts records of another ledger in as they are, in their order. Nothing is taken away: of a
+    /// record that stands already the newer one stays, so repeating a call changes nothing. Events
+    /// continue the feed: one that stands with the same hash is skipped.
+    ///
+    /// What contradicts what stands (an event with another hash or that leaves a gap, a version with
+    /// other content, an owner's other pin, another token's hash) is [`StoreError::Broken`], and of
+    /// that call some records before it may have been put in.
+    async fn load(&self, records: &[Record]) -> StoreResult<()>;
 
     /// A number that differs whenever anything that reads return may have changed, by whatever
     /// process; download counts are among it. Cheap: it is asked on every request.

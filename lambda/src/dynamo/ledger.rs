@@ -19,7 +19,7 @@ use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
     Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Prepared, Quota, Reservation, SeenToken, StoreError, StoreResult, TokenRecord, Train,
+    Prepared, Quota, Record, Reservation, SeenToken, StoreError, StoreResult, TokenRecord, Train,
 };
 
 use super::engine::Engine;
@@ -37,6 +37,8 @@ const TABLE: Duration = Duration::from_secs(60);
 const DROPPED: usize = 40;
 /// Days of packages whose counts one transaction adds to.
 const COUNTED: usize = 40;
+/// Records that one transaction loads: each may be a token, which is two items that guard themselves.
+const LOADED: usize = 40;
 
 /// The ledger on AWS. Any number of functions may share a table.
 pub struct DynamoLedger {
@@ -338,6 +340,13 @@ impl Ledger for DynamoLedger {
 
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         self.engine.view(|rows: &mut DynamoRows<'_>| rows.downloads(identifier)).await
+    }
+
+    async fn load(&self, records: &[Record]) -> StoreResult<()> {
+        for some in records.chunks(LOADED) {
+            self.change(|rows: &mut DynamoRows<'_>| rules::load(rows, some)).await?;
+        }
+        self.engine.counted().await
     }
 
     fn generation(&self) -> StoreResult<u64> {

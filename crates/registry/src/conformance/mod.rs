@@ -8,6 +8,7 @@ pub mod blobs;
 pub mod changes;
 pub mod fixtures;
 pub mod intents;
+pub mod loading;
 pub mod publishing;
 pub mod races;
 
@@ -70,6 +71,12 @@ macro_rules! ledger_conformance {
             packages_are_paged_in_order,
             blobs_know_their_holders,
             the_generation_tells_of_changes,
+        }
+        $crate::conformance_tests! { $make, loading:
+            a_loaded_ledger_reads_as_the_one_that_was_dumped,
+            loading_again_changes_nothing,
+            what_went_on_here_is_not_turned_back,
+            what_contradicts_the_ledger_is_refused,
         }
         $crate::conformance_tests! { $make, races:
             of_fifty_publishes_with_other_bytes_one_wins,

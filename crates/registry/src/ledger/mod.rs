@@ -8,11 +8,13 @@
 mod begin;
 mod change;
 mod event;
+mod load;
 mod publish;
 
 pub use begin::begin;
 pub use change::{change_head, count_downloads, mark, put_token, revoke_token};
 pub use event::{EventDraft, append, canonical_bytes, first_previous, verify_chain};
+pub use load::load;
 pub use publish::{commit, dependency_order, prepare, use_token, waiting};
 
 use jiff::Timestamp;

@@ -15,7 +15,7 @@ use super::rows::MemoryRows;
 use crate::ledger::{self as rules, Rows};
 use crate::ports::{
     Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Prepared, Quota, Reservation, SeenToken, StoreResult, TokenRecord, Train,
+    Prepared, Quota, Record, Reservation, SeenToken, StoreResult, TokenRecord, Train,
 };
 
 /// A ledger that lives as long as the value.
@@ -187,6 +187,10 @@ impl Ledger for MemoryLedger {
 
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         self.rows().downloads(identifier)
+    }
+
+    async fn load(&self, records: &[Record]) -> StoreResult<()> {
+        self.change(|rows| rules::load(rows, records))
     }
 
     fn generation(&self) -> StoreResult<u64> {
