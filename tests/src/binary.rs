@@ -13,16 +13,23 @@ pub fn root() -> &'static Path {
 /// The binary as it ships, in the test profile.
 pub fn packhouse() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("plain", &[]))
+    BUILT.get_or_init(|| build("packhouse", "plain", &[]))
 }
 
 /// The binary with failpoints: it stops at the step that `PACKHOUSE_FAILPOINT` names.
 pub fn packhouse_with_failpoints() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("failpoints", &["--features", "failpoints"]))
+    BUILT.get_or_init(|| build("packhouse", "failpoints", &["--features", "failpoints"]))
 }
 
-fn build(name: &str, features: &[&str]) -> PathBuf {
+/// The binary of the functions on AWS, in the test profile.
+pub fn bootstrap() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("bootstrap", "plain", &[]))
+}
+
+/// Builds the program of this name; `variant` tells builds of one program apart.
+fn build(program: &str, variant: &str, features: &[&str]) -> PathBuf {
     let folder = root().join("target/stories");
     std::fs::create_dir_all(&folder).expect("the target folder can be written");
     // Tests run in many processes: one builds, the others wait and find it fresh.
@@ -30,16 +37,17 @@ fn build(name: &str, features: &[&str]) -> PathBuf {
     lock.lock().expect("the lock can be taken");
     let status = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["build", "--quiet", "--locked", "-p", "packhouse", "--bin", "packhouse"])
+        .args(["build", "--quiet", "--locked", "--bin", program])
+        .args(["-p", if program == "bootstrap" { "packhouse-lambda" } else { "packhouse" }])
         .args(features)
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the binary builds");
-    let built = target().join("debug/packhouse");
-    let copy = folder.join(format!("packhouse-{name}"));
+    let built = target().join("debug").join(program);
+    let copy = folder.join(format!("{program}-{variant}"));
     let fresh = |path: &Path| std::fs::read(path).unwrap_or_default();
     if fresh(&built) != fresh(&copy) {
-        let next = folder.join(format!("packhouse-{name}.{}", std::process::id()));
+        let next = folder.join(format!("{program}-{variant}.{}", std::process::id()));
         std::fs::copy(&built, &next).expect("the binary can be copied");
         // A running copy keeps its inode: renaming over it is safe, writing into it is not.
         std::fs::rename(&next, &copy).expect("the copy can be put in place");

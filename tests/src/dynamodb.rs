@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use packhouse_lambda::dynamo::create_table;
+
 use crate::binary::root;
 use crate::registry::free_port;
 
@@ -67,6 +71,14 @@ impl TestDynamo {
         self.address
     }
 
+    /// Makes a table as the registry wants it.
+    pub fn create_table(&self, name: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let made = runtime.block_on(create_table(&client(&self.url()), name));
+        made.expect("the table can be made");
+    }
+
     /// Its endpoint.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -78,6 +90,18 @@ impl Drop for TestDynamo {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A client of the server at `endpoint`.
+pub fn client(endpoint: &str) -> Client {
+    let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "tests");
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(keys)
+        .endpoint_url(endpoint)
+        .build();
+    Client::from_conf(config)
 }
 
 /// Where `tests/run` installs what comes from npm.

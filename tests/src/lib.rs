@@ -8,6 +8,7 @@ pub mod claim_set;
 pub mod dynamodb;
 pub mod http;
 pub mod issuer;
+pub mod lambda;
 pub mod liar;
 pub mod proxy;
 pub mod raw;

@@ -1,5 +1,5 @@
 //! A registry for one test: the real binary in a process of its own, an issuer beside it, a data
-//! folder that vanishes.
+//! folder that vanishes. With `PACKHOUSE_TEST_BACKEND=aws` it is the functions on AWS instead.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::binary;
 use crate::ci::Ci;
 use crate::issuer::TestIssuer;
+use crate::lambda::{AwsRegistry, Settings};
 
 /// How a registry is started.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,7 @@ pub struct TestRegistry {
     port: u16,
     options: Options,
     process: Option<Process>,
+    aws: Option<AwsRegistry>,
 }
 
 struct Process {
@@ -53,13 +55,48 @@ impl TestRegistry {
             port: if options.public_url.is_some() { free_port() } else { 0 },
             options,
             process: None,
+            aws: None,
         };
+        if std::env::var("PACKHOUSE_TEST_BACKEND").as_deref() == Ok("aws") {
+            registry.aws = Some(AwsRegistry::start(&registry.functions()));
+            return registry;
+        }
         registry.restart();
         registry
     }
 
+    /// The options as functions have them.
+    fn functions(&self) -> Settings {
+        assert!(!self.options.failpoints, "functions have no failpoints");
+        assert!(self.options.public_url.is_none(), "functions are reached through their CDN");
+        let mut issuers = self.issuer.url().to_owned();
+        let mut environment = self.options.environment.clone();
+        let mut variable = |name: &str, value: String| environment.push((name.to_owned(), value));
+        let mut arguments = self.options.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().expect("the option has a value").clone();
+            match argument.as_str() {
+                "--private" => variable("PACKHOUSE_PRIVATE", "true".to_owned()),
+                "--issuer" => issuers = format!("{issuers} {}", value()),
+                "--motd" => variable("PACKHOUSE_MOTD", value()),
+                "--limit" => {
+                    let limit = value();
+                    let (name, value) = limit.split_once('=').expect("a name and a value");
+                    variable("PACKHOUSE_LIMITS", format!("{{\"{name}\": {value}}}"));
+                }
+                other => panic!("functions do not take `{other}`"),
+            }
+        }
+        Settings { issuer: issuers, environment }
+    }
+
     /// Starts it again on the same data and port, killing it first where it runs.
     pub fn restart(&mut self) {
+        if let Some(mut aws) = self.aws.take() {
+            aws.restart(&self.functions());
+            self.aws = Some(aws);
+            return;
+        }
         self.kill();
         let binary = match self.options.failpoints {
             true => binary::packhouse_with_failpoints(),
@@ -121,7 +158,10 @@ impl TestRegistry {
 
     /// Where it is reached.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        match &self.aws {
+            Some(aws) => aws.url(),
+            None => format!("http://127.0.0.1:{}", self.port),
+        }
     }
 
     /// Its data folder.
@@ -131,12 +171,18 @@ impl TestRegistry {
 
     /// The operator's token that the first start wrote into the data folder.
     pub fn admin_token(&self) -> String {
+        if let Some(aws) = &self.aws {
+            return aws.admin_token().reveal().to_owned();
+        }
         let text = std::fs::read_to_string(self.data().join("admin-token"));
         text.expect("the first start leaves an admin token").trim().to_owned()
     }
 
     /// All that it logged so far.
     pub fn log(&self) -> String {
+        if let Some(aws) = &self.aws {
+            return aws.log();
+        }
         self.process
             .as_ref()
             .map_or_else(String::new, |process| process.log.lock().expect("the log").clone())

@@ -3,13 +3,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use packhouse_lambda::dynamo::{DynamoLedger, MemoryRecords, Records, create_table};
 use packhouse_lambda::s3::S3Blobs;
 use packhouse_registry::ports::IntentId;
-use packhouse_tests::dynamodb::{ACCESS_KEY, SECRET_KEY, Server, TestDynamo};
+use packhouse_tests::dynamodb::{Server, TestDynamo, client};
 use packhouse_tests::s3::{self, TestS3};
 
 /// A table on a server, and what lies beside it.
@@ -50,18 +49,6 @@ fn shared(kind: Server) -> Arc<TestDynamo> {
         *held = Arc::downgrade(&started);
         started
     })
-}
-
-/// A client of the server at `endpoint`.
-pub(crate) fn client(endpoint: &str) -> Client {
-    let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "tests");
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(keys)
-        .endpoint_url(endpoint)
-        .build();
-    Client::from_conf(config)
 }
 
 /// Blobs in the bucket of a server.

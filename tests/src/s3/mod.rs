@@ -16,10 +16,8 @@ use s3s::service::S3ServiceBuilder;
 use bucket::Bucket;
 pub use bucket::Version;
 
-/// The access key that the server knows.
-pub const ACCESS_KEY: &str = "AKIATESTSOFPACKHOUSE";
-/// Its secret.
-pub const SECRET_KEY: &str = "a-secret-of-the-tests";
+/// The access key that the server knows: a function has one for all of AWS.
+pub use crate::dynamodb::{ACCESS_KEY, SECRET_KEY};
 /// The one bucket.
 pub const BUCKET: &str = "packhouse-tests";
 
