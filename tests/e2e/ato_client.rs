@@ -113,5 +113,7 @@ fn the_upload_takes_the_announced_length_only_and_once() {
     assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &zip).0, 204);
     let mut other = zip.clone();
     other[40] ^= 1;
-    assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &other).0, 412);
+    // S3 takes a form until it expires: whoever confirms pins one version, and gets that one checked.
+    let second = if registry.is_on_aws() { 204 } else { 412 };
+    assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &other).0, second);
 }

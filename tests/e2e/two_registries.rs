@@ -33,7 +33,9 @@ fn no_credential_of_one_registry_opens_another() {
     let id = asked["release_id"].as_str().unwrap();
     assert_eq!(at_there.confirm(&parcel, id).0, 404);
     let mut crossed = asked.clone();
-    let url = asked["upload"]["url"].as_str().unwrap().replace(&here.url(), &there.url());
+    let url = asked["upload"]["url"].as_str().unwrap();
+    assert!(url.starts_with(&here.store_url()), "it belongs to the store of `here`");
+    let url = url.replace(&here.store_url(), &there.store_url());
     crossed["upload"]["url"] = url.into();
     let (status, body) = at_here.upload(&crossed, &parcel.zip);
     assert!((400..500).contains(&status), "{status} {}", String::from_utf8_lossy(&body));

@@ -68,10 +68,12 @@ impl TestRegistry {
     /// The options as functions have them.
     fn functions(&self) -> Settings {
         assert!(!self.options.failpoints, "functions have no failpoints");
-        assert!(self.options.public_url.is_none(), "functions are reached through their CDN");
         let mut issuers = self.issuer.url().to_owned();
         let mut environment = self.options.environment.clone();
         let mut variable = |name: &str, value: String| environment.push((name.to_owned(), value));
+        if let Some(url) = &self.options.public_url {
+            variable("PACKHOUSE_PUBLIC_URL", url.clone());
+        }
         let mut arguments = self.options.arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().expect("the option has a value").clone();
@@ -162,6 +164,16 @@ impl TestRegistry {
             Some(aws) => aws.url(),
             None => format!("http://127.0.0.1:{}", self.port),
         }
+    }
+
+    /// Where uploads go.
+    pub fn store_url(&self) -> String {
+        self.aws.as_ref().map_or_else(|| self.url(), |aws| aws.s3.url())
+    }
+
+    /// Whether it is the functions on AWS.
+    pub fn is_on_aws(&self) -> bool {
+        self.aws.is_some()
     }
 
     /// Its data folder.
