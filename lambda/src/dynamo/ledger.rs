@@ -24,10 +24,10 @@ use packhouse_registry::ports::{
 
 use super::engine::Engine;
 use super::item::due_key;
-use super::key::{self, Key};
+use super::key::Key;
 use super::records::Records;
-use super::rows::{DynamoRows, Lagging};
-use super::table::{Patience, Range, Table, built};
+use super::rows::DynamoRows;
+use super::table::{Patience, Table, built};
 
 /// How long one verb may take; clients wait ten seconds for the whole request.
 const BUDGET: Duration = Duration::from_secs(5);
@@ -397,17 +397,5 @@ pub async fn create_table(client: &Client, name: &str) -> StoreResult<()> {
             return Ok(());
         }
         patience.pause("the table is being made").await?;
-    }
-}
-
-/// Outbox.
-impl DynamoLedger {
-    /// See the port: packages of one shard whose views may lag.
-    async fn lagging(&self, shard: u8, limit: u32) -> StoreResult<Vec<(Identifier, u64)>> {
-        let mut range = Range::prefix(key::outbox(shard), "");
-        range.limit = Some(limit);
-        let verb = |rows: &mut DynamoRows<'_>| rows.records::<Lagging>(&range);
-        let found = self.engine.view(verb).await?;
-        Ok(found.into_iter().map(|row| (row.identifier, row.sequence)).collect())
     }
 }
