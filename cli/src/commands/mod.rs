@@ -8,6 +8,7 @@ pub(crate) mod fetch;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod mark;
+pub(crate) mod moving;
 pub(crate) mod pack;
 pub(crate) mod policy;
 pub(crate) mod publish;

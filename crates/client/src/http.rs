@@ -493,7 +493,7 @@ impl Failure {
     pub(crate) fn foreign(found: impl Into<String>) -> Self {
         Self { kind: FailureKind::Foreign(found.into()), passing: false, sent: true }
     }
-    fn local(error: std::io::Error) -> Self {
+    pub(crate) fn local(error: std::io::Error) -> Self {
         Self { kind: FailureKind::Local(error), passing: false, sent: true }
     }
     fn broken(error: &std::io::Error) -> Self {

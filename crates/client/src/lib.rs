@@ -14,6 +14,7 @@ pub mod manage;
 pub mod plan;
 pub mod publish;
 pub mod token;
+pub mod transfer;
 pub mod url;
 pub mod walk;
 

@@ -8,6 +8,18 @@ use super::UploadPut;
 /// The header of an export's page that says where the next one begins.
 pub const NEXT_HEADER: &str = "x-packhouse-next";
 
+/// `/registry.json` of an export: it tells the files of a registry from any others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticSite {
+    /// 1.
+    pub schema: u32,
+    /// `true`: there are index files and blobs, and no `/v1`.
+    #[serde(rename = "static")]
+    pub is_static: bool,
+    /// The registry that was exported.
+    pub of: String,
+}
+
 /// The answer to `POST /v1/admin/import`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportAnswer {

@@ -1,0 +1,1 @@
+//! A registry is looked at from outside.
