@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Policy(Policy),
     /// What operators of a registry do
     Admin(Admin),
+    /// Look at a live registry from outside, as a stranger would
+    Doctor(Doctor),
     /// Tell more about a rule, an error code or an exit code
     Explain(Explain),
     /// Write completions for a shell
