@@ -1,5 +1,7 @@
 //! What can be asked of `packhouse`.
 
+mod moving;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
+
+pub(crate) use moving::{Doctor, Export, Import};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -106,6 +110,8 @@ pub(crate) enum Command {
     Policy(Policy),
     /// What operators of a registry do
     Admin(Admin),
+    /// Look at a live registry from outside, as a stranger would
+    Doctor(Doctor),
     /// Tell more about a rule, an error code or an exit code
     Explain(Explain),
     /// Write completions for a shell
@@ -433,6 +439,10 @@ pub(crate) enum AdminVerb {
     Quarantine(Takedown),
     /// Remove a release for good; its version is never reusable
     Remove(Remove),
+    /// Write the whole registry into a folder: a backup, and a site that any file server can serve
+    Export(Export),
+    /// Put what an export wrote into a registry, and verify it
+    Import(Import),
 }
 
 #[derive(Args, Debug)]

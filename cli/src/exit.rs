@@ -110,7 +110,7 @@ fn refused(refusal: &Refusal) -> Exit {
         | E::InvalidPolicy
         | E::TooLarge => Exit::Usage,
         E::NotFound | E::Removed | E::Quarantined => Exit::NotFound,
-        E::VersionExists => Exit::Conflict,
+        E::VersionExists | E::ImportConflict => Exit::Conflict,
         E::UploadMismatch => Exit::Integrity,
         E::TokenMissing
         | E::TokenInvalid

@@ -52,6 +52,7 @@ fn run(cli: Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Deprecate(args) => commands::mark::deprecate(&args, global, ui),
         Command::Policy(args) => commands::policy::run(&args, global, ui),
         Command::Admin(args) => commands::admin::run(&args, global, ui),
+        Command::Doctor(args) => commands::doctor::run(&args, global, ui),
         Command::Explain(args) => commands::explain::run(&args, ui),
         Command::Completions(args) => commands::completions::completions(&args, ui),
         Command::Man(args) => commands::completions::man(&args, ui),

@@ -39,6 +39,12 @@ pub(crate) fn run(args: &Admin, global: &Global, ui: &Ui) -> anyhow::Result<Exit
         AdminVerb::Remove(args) => {
             operator.take_down("remove", "Removed", &args.package, &args.reason, false)?;
         }
+        AdminVerb::Export(args) => {
+            super::moving::export(&args.folder, &operator.client, &operator.token, ui)?;
+        }
+        AdminVerb::Import(args) => {
+            super::moving::import(&args.folder, &operator.client, &operator.token, ui)?;
+        }
     }
     Ok(Exit::Ok)
 }

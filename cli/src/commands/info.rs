@@ -1,7 +1,7 @@
 //! `packhouse info`: a package, or one of its releases.
 
-use packhouse_client::Client;
-use packhouse_client::fetch::{Wanted, choose, resolve};
+use packhouse_client::fetch::{Chosen, Wanted, choose, resolve};
+use packhouse_client::{Client, ClientError};
 use packhouse_core::api::read::{IndexFile, IndexVersion, ReleaseInfo};
 use packhouse_core::escape::excerpt;
 use serde_json::json;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Info, global: &Global, ui: &Ui) -> anyhow::Result<Exit>
         Err(error) => return Err(error.into()),
     };
     let release = match &chosen {
-        Some(chosen) => Some(release(&client, chosen)?),
+        Some(chosen) => release(&client, chosen)?,
         None => None,
     };
     if ui.json {
@@ -39,9 +39,10 @@ pub(crate) fn run(args: &Info, global: &Global, ui: &Ui) -> anyhow::Result<Exit>
         ui.warn(warning);
     }
     let mut out = String::new();
-    match &release {
-        Some(info) => describe(&mut out, info, ui),
-        None => out.push_str(&format!("{}\n", ui.bold(&excerpt(&index.identifier, 300)))),
+    match (&release, &chosen) {
+        (Some(info), _) => describe(&mut out, info, ui),
+        (None, Some(chosen)) => indexed(&mut out, chosen, &index, ui),
+        (None, None) => out.push_str(&format!("{}\n", ui.bold(&excerpt(&index.identifier, 300)))),
     }
     if wanted.version.is_none() {
         versions(&mut out, &index, ui);
@@ -50,12 +51,29 @@ pub(crate) fn run(args: &Info, global: &Global, ui: &Ui) -> anyhow::Result<Exit>
     Ok(Exit::Ok)
 }
 
-fn release(
-    client: &Client,
-    chosen: &packhouse_client::fetch::Chosen,
-) -> anyhow::Result<ReleaseInfo> {
-    let info = client.release(&chosen.identifier, chosen.version.text())?.info;
-    Ok(info)
+fn release(client: &Client, chosen: &Chosen) -> anyhow::Result<Option<ReleaseInfo>> {
+    match client.release(&chosen.identifier, chosen.version.text()) {
+        Ok(answer) => Ok(Some(answer.info)),
+        // The files of an export: the index is all that they tell of a release.
+        Err(ClientError::NotARegistry { .. }) if client.is_static() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the index file says of a release.
+fn indexed(out: &mut String, chosen: &Chosen, index: &IndexFile, ui: &Ui) {
+    out.push_str(&format!("{}@{}\n", ui.bold(&chosen.identifier.to_string()), chosen.version));
+    let entry = index.versions.iter().find(|v| v.digest == chosen.digest.hex());
+    let released = entry.map(|v| v.released_at.get(..19).unwrap_or(&v.released_at));
+    let rows = [
+        ("format", entry.map(|v| excerpt(&v.format, 100)).unwrap_or_default()),
+        ("released", excerpt(released.unwrap_or_default(), 40).replace('T', " ")),
+        ("size", size(chosen.bytes)),
+        ("digest", chosen.digest.hex()),
+    ];
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        out.push_str(&format!("{} {value}\n", ui.dim(&format!("{name:<11}"))));
+    }
 }
 
 fn describe(out: &mut String, info: &ReleaseInfo, ui: &Ui) {

@@ -3,11 +3,13 @@
 pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod fetch;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod mark;
+pub(crate) mod moving;
 pub(crate) mod pack;
 pub(crate) mod policy;
 pub(crate) mod publish;

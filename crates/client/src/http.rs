@@ -76,11 +76,11 @@ pub(crate) struct Call<'a> {
     what: String,
     auth: Option<(&'static str, &'a Secret)>,
     headers: Vec<(String, String)>,
-    body: Outgoing<'a>,
+    pub(crate) body: Outgoing<'a>,
     once: bool,
 }
 
-enum Outgoing<'a> {
+pub(crate) enum Outgoing<'a> {
     None,
     Json(Vec<u8>),
     /// Bytes, and what is told how many of them went out.
@@ -279,6 +279,18 @@ impl Client {
             std::thread::sleep(wait.min(LONGEST_WAIT).min(left));
             pause *= 2;
         }
+    }
+
+    /// Sends `call` and takes whatever status comes; a broken connection is tried once more.
+    pub(crate) fn look<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(Answer) -> Result<T, Failure>,
+    ) -> Result<T, ClientError> {
+        let ask = || self.exchange(call).and_then(&read);
+        ask()
+            .or_else(|failure| if failure.passing { ask() } else { Err(failure) })
+            .map_err(|failure| failure.into_error(call))
     }
 
     /// One try. Redirects are refused here, whoever asks.
@@ -493,7 +505,7 @@ impl Failure {
     pub(crate) fn foreign(found: impl Into<String>) -> Self {
         Self { kind: FailureKind::Foreign(found.into()), passing: false, sent: true }
     }
-    fn local(error: std::io::Error) -> Self {
+    pub(crate) fn local(error: std::io::Error) -> Self {
         Self { kind: FailureKind::Local(error), passing: false, sent: true }
     }
     fn broken(error: &std::io::Error) -> Self {

@@ -12,8 +12,10 @@ pub mod fetch;
 pub mod http;
 pub mod manage;
 pub mod plan;
+pub mod probe;
 pub mod publish;
 pub mod token;
+pub mod transfer;
 pub mod url;
 pub mod walk;
 

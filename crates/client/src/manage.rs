@@ -1,6 +1,7 @@
 //! What owners do to a package besides publishing, and what the registry tells about it.
 
 use packhouse_core::api::read::{IndexFile, PackageAnswer, QueryAnswer, ReleaseAnswer};
+use packhouse_core::api::transfer::StaticSite;
 use packhouse_core::api::{MarkAnswer, MarkRequest, PolicyAnswer};
 use packhouse_core::audit::{RegistryFacts, target_text};
 use packhouse_core::identifier::Identifier;
@@ -37,8 +38,21 @@ impl Client {
                 packhouse_core::escape::excerpt(&index.identifier, 200)
             ))),
             Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(None),
+            // A file server has no words of a registry for what is not there.
+            Err(ClientError::NotARegistry { found, .. })
+                if found.starts_with("status 404 ") && self.is_static() =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether this is no registry but the files of an export behind any file server: it has index
+    /// files and blobs, and no `/v1`.
+    pub fn is_static(&self) -> bool {
+        self.get::<StaticSite>("/registry.json")
+            .is_ok_and(|site| site.schema == 1 && site.is_static)
     }
 
     /// A package as its latest release describes it.

@@ -19,8 +19,8 @@ use packhouse_core::policy::{audience, rehearsal_audience};
 use packhouse_core::secret::Secret;
 use ureq::http::Method;
 
-use crate::error::{ClientError, Refusal};
-use crate::http::{Call, Client, refused};
+use crate::error::ClientError;
+use crate::http::Client;
 use crate::parallel;
 use crate::plan::Ready;
 use crate::token::TokenSource;
@@ -301,53 +301,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sends an archive to the address that the registry answered. That address is a secret, and the
-    /// registry's choice: it gets these bytes and no credential.
     fn put(&self, package: &Ready, archive: &Archive, put: &UploadPut) -> Result<(), ClientError> {
-        let what = format!("uploading {} bytes to the registry's store", archive.bytes.len());
-        let foreign = |found: String| ClientError::NotARegistry { what: what.clone(), found };
-        if !self.client.registry().admits(&put.url) {
-            return Err(foreign("an upload address that is not https".to_owned()));
-        }
         let sent = |bytes| self.progress.sent(package, bytes);
-        let mut call = Call::new(Method::PUT, put.url.clone(), &*what).bytes(&archive.bytes, &sent);
-        for (name, value) in &put.headers {
-            let lower = name.to_ascii_lowercase();
-            match lower.as_str() {
-                "content-length" if *value == archive.bytes.len().to_string() => {}
-                "content-type" | "content-md5" | "if-none-match" | "cache-control" => {
-                    call = call.header(lower, value);
-                }
-                _ if lower.starts_with("x-") && lower != "x-http-method-override" => {
-                    call = call.header(lower, value);
-                }
-                _ => {
-                    let name = packhouse_core::escape::excerpt(name, 60);
-                    return Err(foreign(format!("an upload that asks for the header `{name}`")));
-                }
-            }
-        }
-        let (status, body) = self.client.attempt(&call, |answer| {
-            let status = answer.status;
-            answer.read(64 << 10, Duration::from_secs(60)).map(|body| (status, body))
-        })?;
-        match status {
-            200..=299 => Ok(()),
-            // The bytes are there already, from a try whose answer got lost; confirm checks them.
-            409 | 412 => Ok(()),
-            _ => match refused(&call, status, &body) {
-                error @ ClientError::Refused(_) => Err(error),
-                // A store that is no registry: its words may hold the address.
-                _ => Err(ClientError::Refused(Box::new(Refusal {
-                    status,
-                    code: None,
-                    message: format!("the store refused the upload with status {status}"),
-                    help: "run the publish again: nothing of it is visible".to_owned(),
-                    request_id: String::new(),
-                    facts: serde_json::Map::new(),
-                }))),
-            },
-        }
+        let again = "run the publish again: nothing of it is visible";
+        self.client.store_put(&archive.bytes, put, &sent, again)
     }
 
     /// Confirms; `None` while other members of the train are waited for.

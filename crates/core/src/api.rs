@@ -1,6 +1,7 @@
 //! The wire: what goes over HTTP between client and registry, and the error codes both agree on.
 
 pub mod read;
+pub mod transfer;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ error_codes! {
     VersionExists = "version-exists",
     /// The version is reserved by another publish that is under way.
     VersionReserved = "version-reserved",
+    /// Records of an import that contradict what the registry holds.
+    ImportConflict = "import-conflict",
     /// The uploaded bytes are not there, or not the ones that were announced.
     UploadMismatch = "upload-mismatch",
     /// The intent expired.

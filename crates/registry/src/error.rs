@@ -92,7 +92,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::InvalidPolicy
         | E::UploadMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         E::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        E::VersionExists => StatusCode::CONFLICT,
+        E::VersionExists | E::ImportConflict => StatusCode::CONFLICT,
         E::IntentExpired | E::Removed => StatusCode::GONE,
         E::TokenMissing | E::TokenInvalid | E::TokenExpired => StatusCode::UNAUTHORIZED,
         E::TokenReplayed

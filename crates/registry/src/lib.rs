@@ -28,5 +28,6 @@ pub mod read;
 pub mod request_id;
 pub mod router;
 pub mod spacing;
+pub mod transfer;
 pub mod uploads;
 pub mod urls;

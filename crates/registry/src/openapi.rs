@@ -56,6 +56,11 @@ struct Reading;
     admin::names::transfer,
     admin::takedown::quarantine,
     admin::takedown::remove,
+    admin::transfer::export,
+    admin::transfer::import,
+    admin::transfer::ask_blob,
+    admin::transfer::complete_blob,
+    admin::transfer::read_blob,
 ))]
 struct Writing;
 

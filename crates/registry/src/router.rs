@@ -74,4 +74,8 @@ fn administering() -> Router<App> {
         .route("/v1/admin/transfer", post(admin::transfer))
         .route("/v1/admin/quarantine", post(admin::quarantine))
         .route("/v1/admin/remove", post(admin::remove))
+        .route("/v1/admin/export", get(admin::export))
+        .route("/v1/admin/import", post(admin::import))
+        .route("/v1/admin/blobs/{hex}", get(admin::read_blob).post(admin::ask_blob))
+        .route("/v1/admin/blobs/{hex}/complete", post(admin::complete_blob))
 }

@@ -3,10 +3,12 @@
 pub(crate) mod names;
 pub(crate) mod takedown;
 pub(crate) mod tokens;
+pub(crate) mod transfer;
 
 pub use names::{list_reserved, reserve, transfer, unreserve};
 pub use takedown::{quarantine, remove};
 pub use tokens::{create_token, list_tokens, revoke_token};
+pub use transfer::{ask_blob, complete_blob, export, import, read_blob};
 
 use http::HeaderMap;
 use packhouse_core::identifier::Identifier;

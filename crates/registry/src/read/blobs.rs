@@ -113,7 +113,7 @@ fn headers(app: &App, file: &str, tag: &str) -> HeaderMap {
 }
 
 /// What keeps a browser from running the bytes of strangers.
-pub(super) fn safe_headers() -> [(HeaderName, HeaderValue); 3] {
+pub(crate) fn safe_headers() -> [(HeaderName, HeaderValue); 3] {
     [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),

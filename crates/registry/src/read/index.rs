@@ -3,11 +3,19 @@
 use axum::extract::State;
 use packhouse_core::api::ErrorCode;
 use packhouse_core::api::read::IndexFile;
+use packhouse_core::identifier::Identifier;
+use packhouse_core::release::{Head, Release};
 
 use super::{Params, package, parse_id, view};
 use crate::app::App;
 use crate::cache::{Fresh, Page};
 use crate::error::{ApiError, ApiResult};
+
+/// The index file from a package's records.
+pub(crate) fn index_of(head: Option<&Head>, id: &Identifier, releases: Vec<Release>) -> IndexFile {
+    let spelling = head.map_or(id, |head| &head.identifier).to_string();
+    view::index(&spelling, head.and_then(|head| head.native.clone()), releases)
+}
 
 /// The index file of a package: every version that was ever released, with marks; up to 60 s old.
 #[utoipa::path(get, path = "/index/{id}.json", tag = "read",
@@ -26,7 +34,6 @@ pub(crate) async fn file(State(app): State<App>, params: Params) -> ApiResult<Pa
     let id = parse_id(name)?;
     let releases = package::all(&app, &id).await?;
     let head = app.ledger.head(&id).await?;
-    let spelling = head.as_ref().map_or(id.to_string(), |head| head.identifier.to_string());
-    let index = view::index(&spelling, head.and_then(|head| head.native), releases);
+    let index = index_of(head.as_ref(), &id, releases);
     Page::json(&index, Fresh::Minute, app.settings.private)
 }

@@ -37,8 +37,10 @@ use crate::error::{ApiError, ApiResult};
 use crate::spacing::Spacing;
 use crate::{guard, pages};
 
+pub(crate) use blobs::safe_headers;
 pub use catalogue::{Catalogue, Entry, Snapshot};
 pub(crate) use files::readme;
+pub(crate) use index::index_of;
 pub use view::latest;
 
 /// The releases of a package that lists show, and the latest of them.

@@ -1,0 +1,49 @@
+//! Arguments of the commands that move a registry or look at it from outside.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  packhouse admin export /backup/packhouse
+  packhouse admin export /backup/packhouse    again: takes what is new, keeps what is right
+
+DIR/public is a folder that any file server can serve and `packhouse fetch` can read. DIR/backup is
+confidential: it holds the hashes of API tokens and what is out of service. docs/moving.md tells more.")]
+pub(crate) struct Export {
+    /// The folder; made where it is missing
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  packhouse admin import /backup/packhouse --registry https://new.example.org
+
+It may be run again: it goes on where it stopped. Open the registry for publishing once it is done.")]
+pub(crate) struct Import {
+    /// The folder that `packhouse admin export` wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  packhouse doctor --registry https://packages.example.org
+  packhouse doctor --package acme/sensor --json
+  packhouse doctor --function-url https://abc.lambda-url.eu-central-1.on.aws
+
+Writes nothing. With an API token of the action `admin` it looks at tokens too. Exit code 1: a check
+failed. docs/doctor.md lists the checks.")]
+pub(crate) struct Doctor {
+    /// The package to fetch; default: the first that the registry lists
+    #[arg(long, value_name = "ID")]
+    pub(crate) package: Option<String>,
+    /// The address of a function behind the registry, which must refuse whoever comes directly
+    #[arg(long, value_name = "URL")]
+    pub(crate) function_url: Vec<String>,
+}
