@@ -1,5 +1,6 @@
 //! The blobs' guarantees on S3: the suite that every store passes, its uploads by presigned
 //! requests, and what the store must refuse.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // these are tests
 
 mod support;
 

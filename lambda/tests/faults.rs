@@ -1,6 +1,7 @@
 //! Every request to DynamoDB fails once, in each of the ways in which it can, and every one is the
 //! last of a function that dies there. Nothing half is ever visible, and a rerun ends as if nothing
 //! had happened.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // these are tests
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The ledger's guarantees on DynamoDB: the suite that every store passes, on two servers of its
 //! protocol.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // these are tests
 
 mod support;
 

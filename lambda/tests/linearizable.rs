@@ -5,6 +5,7 @@
 //! it became visible: not before somebody asked to publish it, after the start of every read that
 //! found nothing, and before the end of every call that saw it. The members of a train share their
 //! moment. That is all the model, and it is checked for every call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // these are tests
 
 mod support;
 

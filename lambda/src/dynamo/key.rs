@@ -14,7 +14,6 @@
 //! | `events#<number / 1,000>` | `<number>` | the feed |
 //! | `blob#<sha256>` | `<rank>#<id>#<version>` | releases that use a blob, those in service first |
 //! | `reserved` | `<name>` | a reservation |
-//! | `outbox#<shard>` | `<id>` | a package whose views may lag |
 //! | `~intent#<id>` | `intent` | an intent |
 //! | `~open#<id>#<version>` | `open` | intents for a version |
 //! | `~quota#<publisher>` | `quota` | what a publisher has under way |
@@ -109,10 +108,6 @@ impl Key {
         Self::new(RESERVED, name)
     }
 
-    pub(super) fn outbox(id: &Identifier) -> Self {
-        Self::new(outbox(Digest::of(id.key().as_bytes()).as_bytes()[0] % 8), id.key())
-    }
-
     pub(super) fn intent(id: &str) -> Self {
         Self::new(format!("~intent#{id}"), "intent")
     }
@@ -188,10 +183,6 @@ pub(super) fn events(number: u64) -> String {
 
 pub(super) fn blob(digest: &Digest) -> String {
     format!("blob#{digest}")
-}
-
-pub(super) fn outbox(shard: u8) -> String {
-    format!("outbox#{shard}")
 }
 
 pub(super) fn downloads(id: &Identifier) -> String {

@@ -32,13 +32,6 @@ const AFTER: i64 = 24 * 3600;
 /// Holders of one blob that are looked at, beyond which it is told only that there are very many.
 const HOLDERS: u32 = 1_000;
 
-/// A row of the outbox.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Lagging {
-    pub(super) identifier: Identifier,
-    pub(super) sequence: u64,
-}
-
 /// An unsealed train. Whoever changes a hidden row of it changes this row too, so that a commit needs
 /// to guard this one alone, however many members it has.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -375,8 +368,6 @@ impl Rows for DynamoRows<'_> {
             self.put(Key::listed(identifier), identifier)?;
             self.put(Key::skeleton(&identifier.skeleton(), identifier), identifier)?;
         }
-        let lagging = Lagging { identifier: identifier.clone(), sequence: head.sequence };
-        self.put(Key::outbox(identifier), &lagging)?;
         self.put(Key::head(identifier), head)
     }
 

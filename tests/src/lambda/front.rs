@@ -65,7 +65,7 @@ impl Drop for Front {
 fn serve(mut client: TcpStream, functions: &RwLock<Functions>) {
     let _ = client.set_nodelay(true);
     let Ok(reading) = client.try_clone() else { return };
-    let peer = client.peer_addr().map_or_else(|_| String::new(), |peer| peer.to_string());
+    let peer = client.peer_addr().map_or_else(|_| String::new(), |peer| peer.ip().to_string());
     let mut reading = BufReader::new(reading);
     while let Some(request) = Message::read(&mut reading) {
         let (method, _) = request.target();
@@ -98,7 +98,7 @@ fn event(request: &Message, peer: &str) -> Value {
     headers.remove("transfer-encoding");
     headers.insert("host".to_owned(), json!("abc.lambda-url.us-east-1.on.aws"));
     headers.insert("x-packhouse-origin".to_owned(), json!(ORIGIN_SECRET));
-    headers.insert("cloudfront-viewer-address".to_owned(), json!(peer));
+    headers.insert("x-packhouse-viewer".to_owned(), json!(peer));
     headers.insert("x-forwarded-proto".to_owned(), json!("https"));
     headers.insert("x-forwarded-port".to_owned(), json!("443"));
     let text = std::str::from_utf8(&request.body);

@@ -22,7 +22,7 @@ impl Message {
         let mut message = Self { first, headers: headers(from)?, body: Vec::new() };
         let chunked = message.header("transfer-encoding").is_some_and(|v| v.contains("chunked"));
         if chunked {
-            while let Some(length) = usize::from_str_radix(line(from)?.trim(), 16).ok() {
+            while let Ok(length) = usize::from_str_radix(line(from)?.trim(), 16) {
                 if length == 0 {
                     break;
                 }
