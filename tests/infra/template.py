@@ -51,7 +51,10 @@ def listed(value):
 
 
 def resource(value):
-    return re.sub(r'^.*?(\w+)\.Arn.*?(/[^"]*)?"?\]?\}?$', r"\1\2", json.dumps(value))
+    """`Bucket/blobs/*` for what CloudFormation writes in one of two ways."""
+    if "Fn::GetAtt" in value:
+        return value["Fn::GetAtt"][0]
+    return value["Fn::Sub"].replace("${", "").replace(".Arn}", "")
 
 
 def problems(source, template):
