@@ -107,8 +107,11 @@ async fn publish(ledger: &DynamoLedger, clock: &Clock, members: &[Publish]) -> V
         }
         match ledger.commit(&train, at(2)).await {
             Ok(Committed::Committed(releases)) => {
-                for (member, release) in members.iter().zip(releases) {
-                    tell(&mut told, member, Seen::Content(release.digest));
+                // The answer is in the order of identifiers, the members are in ours.
+                for member in members {
+                    let mine = releases.iter().find(|r| r.identifier == member.identifier);
+                    let digest = mine.expect("all of the train is answered").digest;
+                    tell(&mut told, member, Seen::Content(digest));
                 }
                 return told;
             }
