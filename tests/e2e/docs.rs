@@ -25,7 +25,7 @@ fn tests() -> BTreeSet<String> {
         }
     }
     let mut found = BTreeSet::new();
-    for folder in ["crates", "cli", "tests"] {
+    for folder in ["crates", "cli", "lambda", "tests"] {
         walk(&root().join(folder), &mut found);
     }
     found
