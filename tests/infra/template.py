@@ -95,6 +95,11 @@ def problems(source, template):
         must("OriginAccessControlId" not in origins[name], f"origin {name} would lose `Authorization`")
     must("OriginAccessControlId" in origins["s3"], "the bucket is not asked through OAC")
     must("staging" not in json.dumps(cdn) and "records" not in json.dumps(cdn), "the CDN reaches staged bytes")
+    blobs = cdn["CacheBehaviors"][0]["Fn::If"][1]
+    told = resources.get(blobs.get("OriginRequestPolicyId", {}).get("Ref"), {}).get("Properties", {})
+    told = told.get("OriginRequestPolicyConfig", {}).get("HeadersConfig", {}).get("Headers", [])
+    must({"User-Agent", "x-packhouse-viewer"} <= set(told), "the read function does not know `ato` when it asks for blobs")
+    must("Authorization" not in told, "S3 is sent the tokens of clients")
     policy = json.dumps(resources["BucketPolicy"])
     must("staging" not in policy and "records" not in policy, "the bucket hands staged bytes to the CDN")
 
@@ -126,7 +131,10 @@ def problems(source, template):
             must("*" not in action, f"{role}.{sid}: a wildcard in {action}")
             must(role != "ReadRole" or READS.match(action), f"the read role may {action}")
         for arn in listed(statement["Resource"]):
-            must(arn != "*" and "Arn" in json.dumps(arn), f"{role}.{sid}: a resource that is none of the stack's")
+            must("Arn" in json.dumps(arn), f"{role}.{sid}: a resource that is none of the stack's")
+            text = arn.get("Fn::Sub", "") if isinstance(arn, dict) else arn
+            folder = re.fullmatch(r"\$\{\w+\.Arn\}/[a-z]+/\*", text)
+            must("*" not in text or folder, f"{role}.{sid}: a wildcard that is not one folder's: {text}")
 
     config = (ROOT / "lambda/src/config.rs").read_text()
     known = set(re.findall(r'"(PACKHOUSE_[A-Z0-9_]+)"', config))
@@ -161,6 +169,10 @@ def breaks(template):
     def allow_all(broken):
         broken["Resources"]["ReadRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"] = "dynamodb:*"
 
+    def whole_bucket(broken):
+        policy = broken["Resources"]["PublishRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+        policy["Statement"][-2]["Resource"] = {"Fn::Sub": "${Bucket.Arn}/*"}
+
     def no_secret(broken):
         broken["Resources"]["Cdn"]["Properties"]["DistributionConfig"]["Origins"][0]["OriginCustomHeaders"] = []
 
@@ -169,9 +181,11 @@ def breaks(template):
         at("Resources", "Table", "Properties", "PointInTimeRecoverySpecification"),
         at("Resources", "Bucket", "Properties", "VersioningConfiguration"),
         at("Resources", "Bucket", "Properties", "PublicAccessBlockConfiguration", "BlockPublicAcls"),
+        at("Resources", "ToBlobs"),
         at("Resources", "ReadLog", "Properties", "RetentionInDays"),
         at("Resources", "WorkerRole", "Properties", "Policies", 0, "PolicyDocument", "Statement", 0, "Sid"),
         allow_all,
+        whole_bucket,
         no_secret,
     ]:
         broken = copy.deepcopy(template)
@@ -188,6 +202,10 @@ def main():
     for broken in breaks(template):
         if not problems(source, broken):
             found.append("an assertion does not notice what it is for")
+    explained = set(re.findall(r"^\| `(\w+)` \| \S", PAGE.read_text(), re.MULTILINE))
+    named = {statement["Sid"] for _, statement in statements(template)}
+    if explained != named:
+        found.append(f"{PAGE.relative_to(ROOT)} explains other statements than there are: {sorted(explained ^ named)}")
     if iam(template) not in PAGE.read_text():
         found.append(f"{PAGE.relative_to(ROOT)} is not the table of the template: print it with --iam")
     for problem in found:
