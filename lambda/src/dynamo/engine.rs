@@ -209,7 +209,8 @@ impl Engine {
         loop {
             let feed = self.feed().await?;
             let Some(hex) = &feed.sealed else { return Ok(feed) };
-            if !self.carry_out(hex, patience).await? {
+            let writes = self.sealed_write(hex).await?;
+            if !self.carry_out(hex, &writes, patience).await? {
                 patience.pause("a sealed write is being carried out").await?;
             }
         }
@@ -217,28 +218,27 @@ impl Engine {
 
     /// Writes what the head names, part by part, each only while the head still names it, and then
     /// takes the name away; `false` when somebody else did.
-    async fn carry_out(&self, hex: &str, patience: &mut Patience) -> StoreResult<bool> {
-        let writes = self.sealed_write(hex).await?;
-        let still = |update: bool| -> StoreResult<TransactWriteItem> {
-            let name = AttributeValue::S(hex.to_owned());
-            let (table, key) = (self.table.name(), Some(key_attributes(&Key::feed())));
-            if update {
-                let end = Update::builder().table_name(table).set_key(key);
-                let end = end.condition_expression("sealed = :sealed");
-                let end = end.update_expression("REMOVE sealed");
-                let end = end.expression_attribute_values(":sealed", name).build();
-                Ok(TransactWriteItem::builder().update(end.map_err(built)?).build())
-            } else {
-                let check = ConditionCheck::builder().table_name(table).set_key(key);
-                let check = check.condition_expression("sealed = :sealed");
-                let check = check.expression_attribute_values(":sealed", name).build();
-                Ok(TransactWriteItem::builder().condition_check(check.map_err(built)?).build())
-            }
-        };
+    async fn carry_out(
+        &self,
+        hex: &str,
+        writes: &Writes,
+        patience: &mut Patience,
+    ) -> StoreResult<bool> {
+        const NAMED: &str = "sealed = :sealed";
+        let (table, feed) = (self.table.name(), Some(key_attributes(&Key::feed())));
+        let name = AttributeValue::S(hex.to_owned());
+        let check = ConditionCheck::builder().table_name(table).set_key(feed.clone());
+        let check = check.condition_expression(NAMED);
+        let check = check.expression_attribute_values(":sealed", name.clone()).build();
+        let check = TransactWriteItem::builder().condition_check(check.map_err(built)?).build();
+        let end = Update::builder().table_name(table).set_key(feed).condition_expression(NAMED);
+        let end = end.update_expression("REMOVE sealed");
+        let end = end.expression_attribute_values(":sealed", name).build();
+        let end = TransactWriteItem::builder().update(end.map_err(built)?).build();
         let all: Vec<_> = writes.iter().collect();
         let version = fresh_version()?;
         for (number, part) in parts(&all).enumerate() {
-            let mut actions = vec![still(false)?];
+            let mut actions = vec![check.clone()];
             for (key, put) in part {
                 actions.push(self.action(key, *put, None, version).await?);
             }
@@ -249,7 +249,7 @@ impl Engine {
             }
         }
         let token = client_token(&[hex.as_bytes(), b"end", &version.to_le_bytes()]);
-        Ok(self.table.transact(&[still(true)?], &token, patience).await? == Ended::Written)
+        Ok(self.table.transact(&[end], &token, patience).await? == Ended::Written)
     }
 
     /// Writes what a run left behind; `false` when something that it had read has changed.
@@ -260,10 +260,9 @@ impl Engine {
         patience: &mut Patience,
     ) -> StoreResult<bool> {
         let visible = ran.writes.iter().any(|(key, _)| !key.guards_itself());
-        let guarded: Vec<&Key> = ran.read.iter().filter(|key| key.guards_itself()).collect();
         let only_read =
-            guarded.iter().filter(|key| !key.is_hidden() && ran.writes.get(key).is_none());
-        let checks: Vec<&&Key> = only_read.collect();
+            |key: &&Key| key.guards_itself() && !key.is_hidden() && ran.writes.get(key).is_none();
+        let checks: Vec<&Key> = ran.read.iter().filter(only_read).collect();
         let bytes: usize =
             ran.writes.iter().filter_map(|(_, put)| put).map(|put| put.json.len()).sum();
         let fits = ran.writes.len() + checks.len() <= ACTIONS && bytes <= TRANSACTION_BYTES;
@@ -310,7 +309,7 @@ impl Engine {
         }
         if let Some(hex) = sealed {
             // It is sealed: whatever happens from here on, the next writer carries it out.
-            let carried = self.carry_out(&hex, patience).await;
+            let carried = self.carry_out(&hex, &ran.writes, patience).await;
             if let Err(StoreError::Broken(cause)) = carried {
                 packhouse_registry::log::error(&format!("a sealed write is left over: {cause}"));
             }
