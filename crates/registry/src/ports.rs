@@ -3,6 +3,8 @@
 //! Implementations: in memory ([`crate::memory`]), SQLite and files (`packhouse-embedded`), and AWS.
 //! `crate::conformance` is the one suite that all of them pass.
 
+mod record;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -16,6 +18,8 @@ use packhouse_core::policy::Policy;
 use packhouse_core::release::{Event, Head, Mark, Release};
 use packhouse_core::version::Version;
 use serde::{Deserialize, Serialize};
+
+pub use record::Record;
 
 /// A fault of a store. Stores retry passing faults themselves, so this is what remains.
 #[derive(Debug, thiserror::Error)]
@@ -308,44 +312,6 @@ pub struct Downloads {
     pub day: String,
     /// How many.
     pub count: u64,
-}
-
-/// A record of a ledger, as it moves from one to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(clippy::large_enum_variant)]
-pub enum Record {
-    /// A package's head.
-    Head(Head),
-    /// A visible release with its original manifest.
-    Release {
-        /// The head's sequence when it was read: whether a standing release has newer marks.
-        sequence: u64,
-        /// The release.
-        release: Release,
-    },
-    /// What an owner's name is pinned to.
-    OwnerPin {
-        /// The owner, in any case.
-        owner: String,
-        /// Its pin.
-        pin: OwnerPin,
-    },
-    /// Who holds a native name.
-    Native {
-        /// The name.
-        name: NativeName,
-        /// The package.
-        holder: Identifier,
-    },
-    /// An event of the feed.
-    Event(Event),
-    /// A reserved name.
-    Reservation(Reservation),
-    /// An API token's record.
-    Token(TokenRecord),
-    /// A count of downloads.
-    Downloads(Downloads),
 }
 
 /// The record of what is published. Calls are serializable, across processes too.
