@@ -242,11 +242,13 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-fn drain(mut from: impl std::io::Read + Send + 'static, to: Arc<Mutex<String>>) {
+/// Gathers what a process writes, line by line: several processes may write into one log.
+pub(crate) fn drain(from: impl std::io::Read + Send + 'static, to: Arc<Mutex<String>>) {
     std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(read @ 1..) = from.read(&mut buffer) {
-            to.lock().expect("the log").push_str(&String::from_utf8_lossy(&buffer[..read]));
+        let (mut from, mut line) = (BufReader::new(from), Vec::new());
+        while let Ok(1..) = from.read_until(b'\n', &mut line) {
+            to.lock().expect("the log").push_str(&String::from_utf8_lossy(&line));
+            line.clear();
         }
     });
 }

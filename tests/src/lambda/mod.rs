@@ -7,7 +7,6 @@ mod front;
 mod runtime;
 pub mod wire;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use packhouse_core::secret::Secret;
@@ -72,7 +71,7 @@ impl AwsRegistry {
     pub fn function(&self, role: &str, settings: &Settings) -> Function {
         let concurrency = if role == "worker" { 1 } else { CONCURRENCY };
         let environment = self.environment(role, settings);
-        Function::start(&bootstrap(), &environment, concurrency, Arc::clone(&self.log))
+        Function::start(binary::bootstrap(), &environment, concurrency, Arc::clone(&self.log))
     }
 
     /// The environment of a function.
@@ -112,9 +111,4 @@ impl AwsRegistry {
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
-}
-
-/// The binary of all functions.
-pub fn bootstrap() -> PathBuf {
-    binary::bootstrap().to_owned()
 }

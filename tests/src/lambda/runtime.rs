@@ -1,7 +1,7 @@
 //! The Lambda runtime API: processes of a function ask it for events and bring it their answers.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::BufReader;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{Message, answer};
+use crate::registry::drain;
 
 /// How long an invocation may take: what the functions are given on AWS.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -186,15 +187,4 @@ fn next(events: &Mutex<Receiver<Invocation>>, ended: &AtomicBool) -> Option<Invo
         }
     }
     None
-}
-
-fn drain(from: impl std::io::Read + Send + 'static, to: Arc<Mutex<String>>) {
-    std::thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        let mut line = Vec::new();
-        while let Ok(1..) = from.by_ref().read_until(b'\n', &mut line) {
-            to.lock().expect("the log").push_str(&String::from_utf8_lossy(&line));
-            line.clear();
-        }
-    });
 }
