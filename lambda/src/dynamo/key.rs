@@ -23,7 +23,6 @@
 //! | `~token#<sha256>` | `token` | an API token by its hash |
 //! | `~tokens` | `<id>` | API tokens by id |
 //! | `~downloads#<id>` | `<day>` | download counts of a day by version |
-//! | `~counted#<source>` | `counted` | a source of download counts that was counted |
 //!
 //! What starts with `~` guards itself by its own version; everything else changes only together with
 //! the feed's version.
@@ -147,10 +146,6 @@ impl Key {
 
     pub(super) fn downloads(id: &Identifier, day: &str) -> Self {
         Self::new(downloads(id), day)
-    }
-
-    pub(super) fn counted(source: &str) -> Self {
-        Self::new(format!("~counted#{}", Digest::of(source.as_bytes())), "counted")
     }
 }
 

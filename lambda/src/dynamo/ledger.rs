@@ -76,32 +76,6 @@ impl DynamoLedger {
         self.engine.settled(&mut self.engine.table.patience()).await.map(drop)
     }
 
-    /// Adds the download counts of one `source` (a log file's name), once however often it is called.
-    /// `false` when all of it was counted before.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store.
-    pub async fn count_once(&self, source: &str, counts: &[Downloads]) -> StoreResult<bool> {
-        let mut new = false;
-        for (number, some) in by_day(counts).chunks(COUNTED).enumerate() {
-            let key = Key::counted(&format!("{source}#{number}"));
-            let verb = |rows: &mut DynamoRows<'_>| {
-                if rows.record::<bool>(&key)?.is_some() {
-                    return Ok(false);
-                }
-                rows.put(key.clone(), &true)?;
-                some.iter().flatten().try_for_each(|count| rows.add_downloads(count))?;
-                Ok(true)
-            };
-            new |= self.engine.transact(false, verb).await?.0;
-        }
-        if new {
-            self.engine.counted().await?;
-        }
-        Ok(new)
-    }
-
     /// Carries out a verb that changes only what guards itself.
     async fn own<T>(&self, verb: impl super::engine::Verb<T>) -> StoreResult<T> {
         self.engine.transact(false, verb).await.map(|(answer, _)| answer)
