@@ -11,9 +11,11 @@ mod blobs;
 mod fault;
 mod form;
 mod records;
+mod views;
 
 pub use blobs::S3Blobs;
 pub use records::S3Records;
+pub use views::{S3Views, ViewTag};
 
 use packhouse_core::digest::Digest;
 use packhouse_registry::ports::{IntentId, Part};

@@ -53,14 +53,14 @@ fn shared(kind: Server) -> Arc<TestDynamo> {
 
 /// Blobs in the bucket of a server.
 pub(crate) fn blobs_on(server: &TestS3) -> S3Blobs {
-    let keys = SharedCredentialsProvider::new(Credentials::new(
-        s3::ACCESS_KEY,
-        s3::SECRET_KEY,
-        None,
-        None,
-        "tests",
-    ));
+    let keys = keys();
     S3Blobs::new(s3_client(&server.url(), keys.clone()), keys, s3::BUCKET)
+}
+
+/// The keys that the S3 server knows.
+pub(crate) fn keys() -> SharedCredentialsProvider {
+    let keys = Credentials::new(s3::ACCESS_KEY, s3::SECRET_KEY, None, None, "tests");
+    SharedCredentialsProvider::new(keys)
 }
 
 /// A client of the S3 server at `endpoint`.
