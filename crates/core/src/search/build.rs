@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::Document;
-use super::file::{BEST, BEST_FROM, BLOCK_TERMS, FORMAT, MAGIC, SECTIONS, SKIP};
+use super::bits::{pack, push_varint};
+use super::file::{BLOCK_IDS, BLOCK_TERMS, FORMAT, MAGIC, SECTIONS, doc_bits};
+use super::postings;
 use super::words::{code_words, words};
 
 /// What a word is worth by where it stands, in eighths of an impact's step.
@@ -29,46 +31,51 @@ pub(super) fn build(documents: impl Iterator<Item = Document>) -> Vec<u8> {
     });
 
     let mut lists = HashMap::<String, Vec<(u32, u8)>>::new();
-    let [mut table, mut texts, mut by_key] = [const { Vec::new() }; 3];
-    for (doc, (position, document)) in docs.iter().enumerate() {
-        table.extend(number(texts.len()));
-        table.extend(number(*position));
-        texts.extend_from_slice(document.identifier.to_string().as_bytes());
+    for (doc, (_, document)) in docs.iter().enumerate() {
         for (word, weight) in weights(document) {
             let impact = (weight * 8.0).round().clamp(1.0, 255.0) as u8;
             lists.entry(word).or_default().push((doc as u32, impact));
         }
     }
-    let mut sorted = (0..docs.len()).collect::<Vec<_>>();
-    sorted.sort_by(|&a, &b| docs[a].1.identifier.cmp(&docs[b].1.identifier));
-    sorted.iter().for_each(|&doc| by_key.extend(number(doc)));
+    let mut by_key = (0..docs.len()).collect::<Vec<_>>();
+    by_key.sort_by(|&a, &b| docs[a].1.identifier.cmp(&docs[b].1.identifier));
+    let mut places = vec![0; docs.len()];
+    by_key.iter().enumerate().for_each(|(place, &doc)| places[doc] = place);
+    let [mut id_blocks, mut ids] = [const { Vec::new() }; 2];
+    let mut before = String::new();
+    for (place, &doc) in by_key.iter().enumerate() {
+        if place % BLOCK_IDS == 0 {
+            id_blocks.extend(number(ids.len()));
+            before.clear();
+        }
+        let id = docs[doc].1.identifier.to_string();
+        let shared = shared_bytes(&before, &id);
+        push_varint(&mut ids, shared);
+        push_varint(&mut ids, id.len() - shared);
+        ids.extend_from_slice(&id.as_bytes()[shared..]);
+        before = id;
+    }
+    let width = doc_bits(docs.len());
+    let packed = |numbers: &mut dyn Iterator<Item = usize>| pack(numbers.map(|n| n as u32), width);
+    let is_sorted = by_key.iter().enumerate().all(|(place, &doc)| docs[doc].0 == place);
+    let positions = match is_sorted {
+        true => Vec::new(),
+        false => packed(&mut by_key.iter().map(|&doc| docs[doc].0)),
+    };
 
     let mut lists = lists.into_iter().collect::<Vec<_>>();
     lists.sort_unstable();
-    let [mut blocks, mut terms, mut postings] = [const { Vec::new() }; 3];
-    let mut before = "";
-    for (i, (word, list)) in lists.iter().enumerate() {
-        if i % BLOCK_TERMS == 0 {
-            blocks.extend(number(terms.len()));
-            before = "";
-        }
-        let shared = before.bytes().zip(word.bytes()).take_while(|(a, b)| a == b).count();
-        varint(&mut terms, shared);
-        varint(&mut terms, word.len() - shared);
-        terms.extend_from_slice(&word.as_bytes()[shared..]);
-        varint(&mut terms, list.len());
-        match list[..] {
-            [(doc, _)] => varint(&mut terms, doc as usize),
-            _ => {
-                varint(&mut terms, postings.len());
-                write_postings(&mut postings, list);
-            }
-        }
-        terms.push(list.iter().map(|&(_, impact)| impact).max().unwrap_or(0));
-        before = word;
-    }
-
-    let sections: [Vec<u8>; SECTIONS] = [table, texts, by_key, blocks, terms, postings];
+    let [term_blocks, terms, postings] = write_terms(&lists, docs.len() as u32);
+    let sections: [Vec<u8>; SECTIONS] = [
+        id_blocks,
+        ids,
+        packed(&mut places.iter().copied()),
+        packed(&mut by_key.iter().copied()),
+        positions,
+        term_blocks,
+        terms,
+        postings,
+    ];
     let mut bytes = MAGIC.to_vec();
     bytes.extend(FORMAT.to_le_bytes());
     bytes.extend(number(docs.len()));
@@ -76,6 +83,45 @@ pub(super) fn build(documents: impl Iterator<Item = Document>) -> Vec<u8> {
     sections.iter().for_each(|section| bytes.extend(number(section.len())));
     sections.iter().for_each(|section| bytes.extend_from_slice(section));
     bytes
+}
+
+/// Blocks of terms, terms and postings.
+fn write_terms(lists: &[(String, Vec<(u32, u8)>)], docs: u32) -> [Vec<u8>; 3] {
+    let [mut blocks, mut terms, mut postings] = [const { Vec::new() }; 3];
+    let mut before = "";
+    for (i, (word, list)) in lists.iter().enumerate() {
+        if i % BLOCK_TERMS == 0 {
+            blocks.extend(number(terms.len()));
+            blocks.extend(number(postings.len()));
+            before = "";
+        }
+        let shared = shared_bytes(before, word);
+        let rest = word.len() - shared;
+        if shared.max(rest) < 16 && shared.min(rest) < 15 {
+            terms.push((shared << 4 | rest) as u8);
+        } else {
+            terms.push(0xff);
+            push_varint(&mut terms, shared);
+            push_varint(&mut terms, rest);
+        }
+        terms.extend_from_slice(&word.as_bytes()[shared..]);
+        match list[..] {
+            [(doc, _)] => push_varint(&mut terms, (doc as usize) << 1),
+            _ => {
+                let start = postings.len();
+                postings::write(&mut postings, docs, list);
+                push_varint(&mut terms, list.len() << 1 | 1);
+                push_varint(&mut terms, postings.len() - start);
+            }
+        }
+        terms.push(list.iter().map(|&(_, impact)| impact).max().unwrap_or(0));
+        before = word;
+    }
+    [blocks, terms, postings]
+}
+
+fn shared_bytes(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 
 /// The words of a document and what each is worth.
@@ -116,38 +162,7 @@ fn weights(document: &Document) -> BTreeMap<String, f32> {
     weights
 }
 
-/// Writes the postings of one term, which are sorted by document.
-fn write_postings(out: &mut Vec<u8>, list: &[(u32, u8)]) {
-    if list.len() > BEST_FROM {
-        let mut best = list.to_vec();
-        best.sort_unstable_by_key(|&(doc, impact)| (Reverse(impact), doc));
-        for &(doc, impact) in &best[..BEST] {
-            out.extend(doc.to_le_bytes());
-            out.push(impact);
-        }
-    }
-    let (mut body, mut next) = (Vec::new(), 0);
-    for (i, &(doc, impact)) in list.iter().enumerate() {
-        varint(&mut body, (doc - next) as usize);
-        body.push(impact);
-        next = doc + 1;
-        if (i + 1) % SKIP == 0 {
-            out.extend(doc.to_le_bytes());
-            out.extend(number(body.len()));
-        }
-    }
-    out.extend_from_slice(&body);
-}
-
 /// A number of the file. Four bytes are enough for some 50 million documents.
 fn number(n: usize) -> [u8; 4] {
     u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes()
-}
-
-fn varint(out: &mut Vec<u8>, mut n: usize) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
 }

@@ -11,9 +11,12 @@
 //! All words must match, unless no package has all of them: then any will do. The last word may be
 //! unfinished. A word that nothing has may have a slip from four characters on, two from eight on.
 
+mod bits;
 mod build;
 mod file;
+mod postings;
 mod query;
+mod terms;
 mod typo;
 mod words;
 
@@ -41,12 +44,12 @@ pub struct Document {
 }
 
 /// A package that was found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hit<'a> {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
     /// Its place among the documents that the index was built from, from 0.
     pub position: usize,
     /// Its identifier as spelled.
-    pub identifier: &'a str,
+    pub identifier: String,
     /// The sum over the words; comparable within one answer only, and below what the identifier says.
     pub score: f32,
 }
@@ -117,13 +120,13 @@ impl<B: AsRef<[u8]>> Index<B> {
     /// The best `limit` packages for `query`, best first; all by popularity for a blank query.
     ///
     /// Of a query, 512 bytes and 8 words are read.
-    pub fn search(&self, query: &str, limit: usize) -> Vec<Hit<'_>> {
+    pub fn search(&self, query: &str, limit: usize) -> Vec<Hit> {
         let reader = Reader::new(self.layout, self.bytes.as_ref());
         let limit = limit.min(reader.docs());
         let query = query.trim();
         if query.is_empty() {
             let all = (0..limit as u32).map(|doc| Found { doc, score: 0.0 });
-            return all.filter_map(|found| found.hit(reader)).collect();
+            return all.filter_map(|found| hit(reader, found)).collect();
         }
         let query = &query[..query.floor_char_boundary(QUERY_BYTES)];
         let words = words::words(query).into_iter().take(QUERY_WORDS).collect::<Vec<_>>();
@@ -137,15 +140,39 @@ impl<B: AsRef<[u8]>> Index<B> {
                 }
             }
         }
+        let mut text = Vec::new();
         let mut ranked = found
             .into_iter()
             .filter_map(|found| {
-                found.hit(reader).map(|hit| (typed.rank(hit.identifier), found, hit))
+                let identifier = reader.identifier(reader.place(found.doc), &mut text)?;
+                Some((typed.rank(identifier), found))
             })
             .collect::<Vec<_>>();
-        ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.better(&b.1)));
-        ranked.into_iter().take(limit).map(|(_, _, hit)| hit).collect()
+        ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.better(&b.1)));
+        ranked.into_iter().take(limit).filter_map(|(_, found)| hit(reader, found)).collect()
     }
+
+    /// Where `identifier` stood among the documents that the index was built from.
+    pub fn position(&self, identifier: &Identifier) -> Option<usize> {
+        let reader = Reader::new(self.layout, self.bytes.as_ref());
+        let (key, mut text) = (identifier.key(), Vec::new());
+        let place = reader.place_of(key);
+        let found = reader.identifier(place, &mut text)?;
+        found.eq_ignore_ascii_case(key).then(|| reader.position(place))
+    }
+
+    /// What the bytes are made of: the name of each section and its length.
+    pub fn sections(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let layout = self.layout;
+        file::SECTION_NAMES.into_iter().enumerate().map(move |(i, name)| (name, layout.length(i)))
+    }
+}
+
+fn hit(reader: Reader<'_>, found: Found) -> Option<Hit> {
+    let (place, mut text) = (reader.place(found.doc), Vec::new());
+    reader.identifier(place, &mut text)?;
+    let identifier = String::from_utf8(text).ok()?;
+    Some(Hit { position: reader.position(place), identifier, score: found.score })
 }
 
 /// What was typed, as keys are written.
@@ -223,7 +250,7 @@ mod tests {
     }
 
     fn found<B: AsRef<[u8]>>(index: &Index<B>, query: &str) -> String {
-        index.search(query, 10).iter().map(|hit| hit.identifier).collect::<Vec<_>>().join(" ")
+        index.search(query, 10).into_iter().map(|hit| hit.identifier).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -306,7 +333,7 @@ mod tests {
     fn a_hit_names_the_place_of_its_document() {
         let index = example();
         let hits = index.search("bolt/usb-c", 1);
-        assert_eq!((hits[0].position, hits[0].identifier, hits.len()), (4, "bolt/usb-c", 1));
+        assert_eq!((hits[0].position, &*hits[0].identifier, hits.len()), (4, "bolt/usb-c", 1));
         assert!(index.search("sensor", 0).is_empty());
         assert_eq!(index.search("", usize::MAX).len(), 8);
         assert!(Index::build(std::iter::empty()).search("sensor", 5).is_empty());
@@ -324,13 +351,13 @@ mod tests {
             Index::from_bytes(cut).unwrap_err(),
             Index::from_bytes(b"{}".to_vec()).unwrap_err(),
             Index::from_bytes(b"{\"schema\": 1}".to_vec()).unwrap_err(),
-            Index::from_bytes([&file::MAGIC[..], &[2, 0, 0, 0]].concat()).unwrap_err(),
+            Index::from_bytes([&file::MAGIC[..], &[1, 0, 0, 0]].concat()).unwrap_err(),
         ];
         insta::assert_snapshot!(errors.map(|e| format!("{e}\n")).concat(), @r"
-            a search index with 43 bytes where its header says 44; build it again
-            a search index with 2 bytes where its header says 44; build it again
+            a search index with 51 bytes where its header says 52; build it again
+            a search index with 2 bytes where its header says 52; build it again
             not a search index: it does not start with `PKHINDEX`; build it again
-            a search index of format 2, expected format 1; build it again
+            a search index of format 1, expected format 2; build it again
             ");
     }
 
@@ -375,14 +402,14 @@ mod tests {
         ) {
             let word = Word::new(reader, &text, true);
             frequent += usize::from(
-                word.terms.iter().any(|(info, _)| info.postings as usize > file::BEST_FROM),
+                word.terms.iter().any(|(info, _)| info.postings as usize > postings::BEST_FROM),
             );
             let [best, all] = [false, true].map(|all| {
                 let mut found = word.found(reader, all);
                 found.sort_by(Found::better);
                 found
                     .iter()
-                    .take(file::BEST)
+                    .take(postings::BEST)
                     .map(|f| (f.doc, f.score.to_bits()))
                     .collect::<Vec<_>>()
             });

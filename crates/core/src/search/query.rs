@@ -2,8 +2,10 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::file::{BEST, Reader, TermInfo};
-use super::{Hit, typo};
+use super::file::Reader;
+use super::postings::BEST;
+use super::terms::TermInfo;
+use super::typo;
 
 /// Terms that a started or misspelt word can stand for, and terms that are looked at to find them.
 const EXPANSIONS: usize = 32;
@@ -23,10 +25,6 @@ impl Found {
     /// By score, then by popularity.
     pub(super) fn better(&self, other: &Self) -> Ordering {
         other.score.total_cmp(&self.score).then(self.doc.cmp(&other.doc))
-    }
-    pub(super) fn hit<'a>(&self, reader: Reader<'a>) -> Option<Hit<'a>> {
-        let (identifier, position) = reader.doc(self.doc)?;
-        Some(Hit { position: position as usize, identifier, score: self.score })
     }
 }
 
@@ -69,16 +67,9 @@ impl Word {
     pub(super) fn found(&self, reader: Reader<'_>, all: bool) -> Vec<Found> {
         let mut found = Vec::new();
         for &(info, left) in &self.terms {
-            if all {
-                let mut postings = reader.postings(info);
-                while let Some((doc, impact)) = postings.next() {
-                    found.push(Found { doc, score: self.worth(left, impact) });
-                }
-            } else {
-                reader.best(info, |doc, impact| {
-                    found.push(Found { doc, score: self.worth(left, impact) })
-                });
-            }
+            let postings = reader.postings(info);
+            let each = |doc, impact| found.push(Found { doc, score: self.worth(left, impact) });
+            if all { postings.all(each) } else { postings.best(each) }
         }
         if self.terms.len() > 1 {
             found.sort_unstable_by(|a, b| a.doc.cmp(&b.doc).then_with(|| a.better(b)));

@@ -1,6 +1,7 @@
 //! Words near a word: a walk over the sorted terms that leaves out whatever cannot be near.
 
-use super::file::{Reader, TermInfo};
+use super::file::Reader;
+use super::terms::TermInfo;
 
 /// How many slips a word of so many characters may have.
 pub(super) fn slips(chars: usize) -> usize {
