@@ -10,6 +10,10 @@ use super::typo;
 /// Terms that a started or misspelt word can stand for, and terms that are looked at to find them.
 const EXPANSIONS: usize = 32;
 const LOOKED_AT: usize = 2_048;
+/// A word with more postings than this part of all documents is looked for in all of them.
+const DENSE: usize = 16;
+/// Looking a document up costs as much as reading so many.
+const SEEK: usize = 16;
 /// What the start of a word, and each slip, leave of a word's worth.
 const STARTED: f32 = 0.7;
 const SLIP: f32 = 0.5;
@@ -66,6 +70,18 @@ impl Word {
     /// in the order of documents.
     pub(super) fn found(&self, reader: Reader<'_>, all: bool) -> Vec<Found> {
         let mut found = Vec::new();
+        if all && self.terms.len() > 1 && self.postings > reader.docs() / DENSE {
+            // A place for every document costs less than sorting that many.
+            let mut scores = vec![0.0_f32; reader.docs()];
+            for &(info, left) in &self.terms {
+                reader.postings(info).all(|doc, impact| {
+                    let score = &mut scores[doc as usize];
+                    *score = score.max(self.worth(left, impact));
+                });
+            }
+            let scored = (0..).zip(scores).filter(|&(_, score)| score > 0.0);
+            return scored.map(|(doc, score)| Found { doc, score }).collect();
+        }
         for &(info, left) in &self.terms {
             let postings = reader.postings(info);
             let each = |doc, impact| found.push(Found { doc, score: self.worth(left, impact) });
@@ -78,14 +94,24 @@ impl Word {
         found
     }
 
-    /// Keeps of `found` what has this word too.
+    /// Keeps of `found`, which is in the order of documents, what has this word too.
     fn narrow(&self, reader: Reader<'_>, found: &mut Vec<Found>) {
         let mut worth = vec![0.0_f32; found.len()];
         for &(info, left) in &self.terms {
             let mut postings = reader.postings(info);
-            for (f, worth) in found.iter().zip(&mut worth) {
-                if let Some(impact) = postings.seek(f.doc) {
-                    *worth = worth.max(self.worth(left, impact));
+            if info.postings as usize / SEEK < found.len() {
+                let mut at = 0;
+                postings.all(|doc, impact| {
+                    at += ahead(&found[at..], doc);
+                    if found.get(at).is_some_and(|f| f.doc == doc) {
+                        worth[at] = worth[at].max(self.worth(left, impact));
+                    }
+                });
+            } else {
+                for (f, worth) in found.iter().zip(&mut worth) {
+                    if let Some(impact) = postings.seek(f.doc) {
+                        *worth = worth.max(self.worth(left, impact));
+                    }
                 }
             }
         }
@@ -96,6 +122,18 @@ impl Word {
             worth > 0.0
         });
     }
+}
+
+/// How many of `found` are below `doc`; few, mostly.
+#[inline]
+fn ahead(found: &[Found], doc: u32) -> usize {
+    let mut step = 1;
+    while found.get(step - 1).is_some_and(|f| f.doc < doc) {
+        step *= 2;
+    }
+    // The one before the last jump is below, if there was a jump.
+    let (start, end) = (step / 2, (step - 1).min(found.len()));
+    start + found.get(start..end).map_or(0, |part| part.partition_point(|f| f.doc < doc))
 }
 
 /// Adds the terms that start with `text`, itself left out.
