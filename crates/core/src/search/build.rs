@@ -125,7 +125,7 @@ fn shared_bytes(a: &str, b: &str) -> usize {
 }
 
 /// The words of a document and what each is worth.
-fn weights(document: &Document) -> BTreeMap<String, f32> {
+pub(super) fn weights(document: &Document) -> BTreeMap<String, f32> {
     let mut weights = BTreeMap::<String, f32>::new();
     let raise = |weights: &mut BTreeMap<String, f32>, word: String, weight: f32| {
         let held = weights.entry(word).or_default();

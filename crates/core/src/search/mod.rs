@@ -16,6 +16,8 @@ mod build;
 mod file;
 mod postings;
 mod query;
+#[cfg(test)]
+mod reference;
 mod terms;
 mod typo;
 mod words;

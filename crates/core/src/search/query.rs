@@ -15,8 +15,8 @@ const DENSE: usize = 16;
 /// Looking a document up costs as much as reading so many.
 const SEEK: usize = 16;
 /// What the start of a word, and each slip, leave of a word's worth.
-const STARTED: f32 = 0.7;
-const SLIP: f32 = 0.5;
+pub(super) const STARTED: f32 = 0.7;
+pub(super) const SLIP: f32 = 0.5;
 
 /// A document and what its words are worth.
 #[derive(Clone, Copy, Debug)]
