@@ -52,7 +52,10 @@ pub struct Hit {
     pub position: usize,
     /// Its identifier as spelled.
     pub identifier: String,
-    /// The sum over the words; comparable within one answer only, and below what the identifier says.
+    /// How its identifier fits what was typed: 3 it is that, 2 it has that name, 1 it or its name starts
+    /// like that, else 0. Comparable between indexes, and above the score.
+    pub typed: u8,
+    /// The sum over the words. A word's worth depends on how rare it is in this index.
     pub score: f32,
 }
 
@@ -128,7 +131,7 @@ impl<B: AsRef<[u8]>> Index<B> {
         let query = query.trim();
         if query.is_empty() {
             let all = (0..limit as u32).map(|doc| Found { doc, score: 0.0 });
-            return all.filter_map(|found| hit(reader, found)).collect();
+            return all.filter_map(|found| hit(reader, 0, found)).collect();
         }
         let query = &query[..query.floor_char_boundary(QUERY_BYTES)];
         let words = words::words(query).into_iter().take(QUERY_WORDS).collect::<Vec<_>>();
@@ -151,7 +154,8 @@ impl<B: AsRef<[u8]>> Index<B> {
             })
             .collect::<Vec<_>>();
         ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.better(&b.1)));
-        ranked.into_iter().take(limit).filter_map(|(_, found)| hit(reader, found)).collect()
+        let best = ranked.into_iter().take(limit);
+        best.filter_map(|(typed, found)| hit(reader, typed, found)).collect()
     }
 
     /// Where `identifier` stood among the documents that the index was built from.
@@ -170,11 +174,11 @@ impl<B: AsRef<[u8]>> Index<B> {
     }
 }
 
-fn hit(reader: Reader<'_>, found: Found) -> Option<Hit> {
+fn hit(reader: Reader<'_>, typed: u8, found: Found) -> Option<Hit> {
     let (place, mut text) = (reader.place(found.doc), Vec::new());
     reader.identifier(place, &mut text)?;
     let identifier = String::from_utf8(text).ok()?;
-    Some(Hit { position: reader.position(place), identifier, score: found.score })
+    Some(Hit { position: reader.position(place), identifier, typed, score: found.score })
 }
 
 /// What was typed, as keys are written.

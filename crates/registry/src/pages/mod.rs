@@ -224,10 +224,10 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> ApiResult<Page> {
     let query =
         Query::<Asked>::try_from_uri(&uri).map_or(String::new(), |Query(asked)| asked.query);
     let snapshot = app.reads.catalogue.snapshot(&app).await?;
-    let found = snapshot.search(&query, FOUND);
+    let found = snapshot.search(&query, FOUND, FOUND).entries;
     let mut body = String::new();
     let heading = match query.trim() {
-        "" => format!("{} packages", snapshot.entries.len()),
+        "" => format!("{} packages", snapshot.len()),
         _ if found.is_empty() => "Nothing found".to_owned(),
         query => format!("Found for “{}”", escape::html(query)),
     };
@@ -248,7 +248,8 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> ApiResult<Page> {
         let _ = write!(body, "<p>{}</p></li>", escape::html(&entry.summary));
     }
     body.push_str("</ul>");
-    Ok(document(&app, "Packages", &query, &body).kept(snapshot.is_current(&app)))
+    Ok(document(&app, "Packages", &query, &body)
+        .kept(snapshot.is_current(app.ledger.generation()?)))
 }
 
 /// The registry's front page.
@@ -267,9 +268,10 @@ pub(crate) async fn landing(State(app): State<App>) -> ApiResult<Page> {
          <p>For programs: <a href=\"{base}/openapi.json\">openapi.json</a>, \
          <a href=\"{base}/v1/packages/all\">all packages</a>, \
          <a href=\"{base}/v1/events\">all changes</a>.</p>",
-        snapshot.entries.len()
+        snapshot.len()
     );
-    Ok(document(&app, "Package registry", "", &body).kept(snapshot.is_current(&app)))
+    Ok(document(&app, "Package registry", "", &body)
+        .kept(snapshot.is_current(app.ledger.generation()?)))
 }
 
 /// A whole page around `body`, which is HTML; `title` and `query` are text.

@@ -4,7 +4,6 @@
 //! lists the form with two. All of it may be read from any web page: no answer depends on cookies.
 
 pub(crate) mod blobs;
-mod catalogue;
 pub(crate) mod closure;
 pub(crate) mod events;
 pub(crate) mod files;
@@ -32,13 +31,13 @@ use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::cache::Pages;
+use crate::catalogue::{Catalogue, LedgerCatalogue};
 use crate::downloads::Counter;
 use crate::error::{ApiError, ApiResult};
 use crate::spacing::Spacing;
 use crate::{guard, pages};
 
 pub(crate) use blobs::safe_headers;
-pub use catalogue::{Catalogue, Entry, Snapshot};
 pub(crate) use files::readme;
 pub(crate) use index::index_of;
 pub use view::latest;
@@ -61,7 +60,7 @@ pub struct Reads {
     /// Answers as bytes.
     pub pages: Pages,
     /// What search looks through.
-    pub catalogue: Catalogue,
+    pub catalogue: Box<dyn Catalogue>,
     /// Downloads that are not written yet.
     pub downloads: Counter,
     /// Turns of `ato`'s downloads.
@@ -74,11 +73,20 @@ impl Default for Reads {
     fn default() -> Self {
         Self {
             pages: Pages::default(),
-            catalogue: Catalogue::default(),
+            catalogue: Box::new(LedgerCatalogue::default()),
             downloads: Counter::default(),
             spacing: Spacing::default(),
             unpacking: Semaphore::new(4),
         }
+    }
+}
+
+impl Reads {
+    /// With another catalogue than the one made from the ledger.
+    #[must_use]
+    pub fn with_catalogue(mut self, catalogue: impl Catalogue + 'static) -> Self {
+        self.catalogue = Box::new(catalogue);
+        self
     }
 }
 

@@ -11,6 +11,7 @@ use packhouse_core::version::Version;
 use super::{Id, Params, files, view};
 use crate::app::App;
 use crate::cache::{Fresh, Page};
+use crate::catalogue;
 use crate::error::{ApiError, ApiResult};
 
 /// A package, as its latest release describes it.
@@ -151,7 +152,7 @@ pub(super) fn unavailable(releases: &[Release]) -> ApiError {
 }
 
 async fn no_package(app: &App, id: &Identifier) -> ApiError {
-    let near = app.reads.catalogue.near(app, id).await;
+    let near = catalogue::near(app, id).await;
     let help = match near.as_slice() {
         [] => "search with `GET /v1/packages?query=`".to_owned(),
         near => {

@@ -12,10 +12,11 @@ use http::Uri;
 use http::header::{self, HeaderMap, HeaderValue};
 use packhouse_core::api::ErrorCode;
 use packhouse_core::api::read::{Hit, QueryAnswer};
+use packhouse_core::identifier::Identifier;
 
-use super::catalogue::{Entry, Snapshot};
 use crate::app::{App, PublicUrl};
 use crate::cache::{Fresh, Page, accepts_gzip};
+use crate::catalogue::{Entry, Snapshot};
 use crate::error::{ApiError, ApiResult};
 use crate::urls;
 
@@ -52,12 +53,12 @@ pub(crate) async fn query(State(app): State<App>, uri: Uri) -> ApiResult<Respons
         )
     })?;
     let snapshot = app.reads.catalogue.snapshot(&app).await?;
-    let found = snapshot.search(&asked.query, COUNTED);
+    let found = snapshot.search(&asked.query, HITS, COUNTED);
     let base = &app.settings.public_url;
     let answer = QueryAnswer {
-        packages: found.iter().take(HITS).map(|entry| hit(base, entry)).collect(),
-        total: found.len() as u64,
-        truncated: found.len() > HITS,
+        packages: found.entries.iter().map(|entry| hit(base, entry)).collect(),
+        total: found.total as u64,
+        truncated: found.total > HITS,
     };
     page(&app, &snapshot, &answer)
 }
@@ -67,9 +68,9 @@ pub(crate) async fn query(State(app): State<App>, uri: Uri) -> ApiResult<Respons
 pub(crate) async fn all(State(app): State<App>, request: HeaderMap) -> ApiResult<Response> {
     let snapshot = app.reads.catalogue.snapshot(&app).await?;
     let base = &app.settings.public_url;
-    let total = snapshot.entries.len();
+    let total = snapshot.len();
     if total <= KEPT {
-        let packages = snapshot.entries.iter().map(|entry| hit(base, entry)).collect();
+        let packages = snapshot.portion(None, KEPT).iter().map(|e| hit(base, e)).collect();
         let answer = QueryAnswer { packages, total: total as u64, truncated: false };
         return page(&app, &snapshot, &answer);
     }
@@ -79,7 +80,7 @@ pub(crate) async fn all(State(app): State<App>, request: HeaderMap) -> ApiResult
 /// An answer that is kept, unless the catalogue lags behind the ledger.
 fn page(app: &App, snapshot: &Snapshot, answer: &QueryAnswer) -> ApiResult<Response> {
     let page = Page::json(answer, Fresh::Revalidate, app.settings.private)?;
-    Ok(page.kept(snapshot.is_current(app)).into_response())
+    Ok(page.kept(snapshot.is_current(app.ledger.generation()?)).into_response())
 }
 
 /// The list of all, written as it is sent: memory for one portion of it, however long it is.
@@ -88,28 +89,30 @@ fn streamed(app: &App, snapshot: Arc<Snapshot>, gzip: bool) -> Response {
     let base = app.settings.public_url.clone();
     let mut writer = Writer::new(gzip);
     let mut at = 0;
+    let mut last: Option<Identifier> = None;
     let mut done = false;
     let portions = stream::iter(std::iter::from_fn(move || {
         if done {
             return None;
         }
-        let total = snapshot.entries.len();
-        let end = (at + PORTION).min(ALL).min(total);
+        let total = snapshot.len();
+        let portion = snapshot.portion(last.as_ref(), PORTION.min(ALL - at));
         let mut text = Vec::with_capacity(64 << 10);
         if at == 0 {
             text.extend_from_slice(b"{\"packages\":[");
         }
-        for entry in &snapshot.entries[at..end] {
-            if text.len() > 1 && text.last() != Some(&b'[') || at > 0 {
+        for entry in &portion {
+            if at > 0 {
                 text.push(b',');
             }
             if let Err(e) = serde_json::to_writer(&mut text, &hit(&base, entry)) {
                 done = true;
                 return Some(Err(std::io::Error::from(e)));
             }
+            at += 1;
         }
-        at = end;
-        done = at == total.min(ALL);
+        last = portion.into_iter().next_back().map(|entry| entry.identifier);
+        done = last.is_none() || at >= total.min(ALL);
         if done {
             let truncated = total > ALL;
             text.extend(format!("],\"total\":{total},\"truncated\":{truncated}}}").bytes());
