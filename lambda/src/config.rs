@@ -37,6 +37,8 @@ pub struct Config {
     pub table: String,
     /// The bucket's name.
     pub bucket: String,
+    /// The queue of jobs; without one they wait for the schedule.
+    pub queue: Option<String>,
     /// Where clients reach the registry.
     pub public_url: PublicUrl,
     /// What the CDN proves itself with; two while one replaces the other.
@@ -66,6 +68,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("PACKHOUSE_ROLE", "`read`, `publish` or `worker`", "required"),
     ("PACKHOUSE_TABLE", "name of the DynamoDB table", "required"),
     ("PACKHOUSE_BUCKET", "name of the S3 bucket", "required"),
+    (
+        "PACKHOUSE_QUEUE_URL",
+        "URL of the SQS queue of jobs; without it views wait for the schedule",
+        "none",
+    ),
     ("PACKHOUSE_PUBLIC_URL", "where clients reach the registry, `https://...`", "required"),
     (
         "PACKHOUSE_ORIGIN_SECRET",
@@ -101,6 +108,7 @@ impl Config {
         });
         let table = reader.required("PACKHOUSE_TABLE");
         let bucket = reader.required("PACKHOUSE_BUCKET");
+        let queue = reader.optional("PACKHOUSE_QUEUE_URL");
         let public_url = reader.parsed("PACKHOUSE_PUBLIC_URL", |text| {
             let url = PublicUrl::parse(text)?;
             let local = url.host().starts_with("127.0.0.1") || url.host().starts_with("localhost");
@@ -141,6 +149,7 @@ impl Config {
                     role,
                     table,
                     bucket,
+                    queue,
                     public_url,
                     origin_secrets,
                     admin_token,
@@ -242,8 +251,13 @@ mod tests {
         .unwrap_err();
         let text = error.to_string();
         for (name, _, _) in VARIABLES {
-            let optional =
-                matches!(*name, "PACKHOUSE_ISSUERS" | "PACKHOUSE_MOTD" | "PACKHOUSE_S3_PATH_STYLE");
+            let optional = matches!(
+                *name,
+                "PACKHOUSE_QUEUE_URL"
+                    | "PACKHOUSE_ISSUERS"
+                    | "PACKHOUSE_MOTD"
+                    | "PACKHOUSE_S3_PATH_STYLE"
+            );
             assert_eq!(text.contains(name), !optional, "{name}: {text}");
         }
         assert!(!text.contains("hunter2"), "{text}");

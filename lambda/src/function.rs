@@ -1,5 +1,6 @@
 //! What a function does with one event.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -15,10 +16,13 @@ use packhouse_registry::app::{App, Service, Settings};
 use packhouse_registry::error::ApiError;
 use packhouse_registry::log;
 use packhouse_registry::oidc::{Issuer, Verifier};
-use packhouse_registry::ports::{Action, Ledger as _, StoreResult, SystemClock, TokenRecord};
+use packhouse_registry::ports::{
+    Action, Job, Jobs as _, Ledger as _, StoreResult, SystemClock, TokenRecord,
+};
 use packhouse_registry::publish::Turns;
 use packhouse_registry::read::Reads;
 use packhouse_registry::router::{Registry, router};
+use packhouse_registry::work;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -26,15 +30,20 @@ use tower::ServiceExt as _;
 use crate::config::{Config, Role};
 use crate::dynamo::DynamoLedger;
 use crate::event::{self, EventError};
+use crate::jobs::{Asked, SqsJobs};
 use crate::observe::Line;
-use crate::s3::{S3Blobs, S3Records};
+use crate::s3::{S3Blobs, S3Records, S3Views};
+use crate::views::{Drain, ViewCatalogue};
 
 /// What is left of a function's time when it gives up: enough to say so.
 const MARGIN: Duration = Duration::from_millis(500);
 /// How long the operator's first token lives.
 const FIRST_TOKEN_DAYS: i64 = 366;
-/// Intents that one sweep drops at once.
-const SWEPT: u32 = 200;
+/// What a worker leaves of its time when it starts no further portion of views: a base of 100,000
+/// packages takes seconds.
+const VIEWS_MARGIN: Duration = Duration::from_secs(30);
+/// How long an answer may wait for its job to be queued. The schedule does what got lost.
+const QUEUEING: Duration = Duration::from_secs(1);
 
 /// A function: the registry on its stores.
 pub struct Function {
@@ -42,6 +51,8 @@ pub struct Function {
     ledger: Arc<DynamoLedger>,
     app: App,
     registry: Registry,
+    jobs: Option<SqsJobs>,
+    drain: Drain,
     warm: AtomicBool,
 }
 
@@ -70,7 +81,11 @@ impl Function {
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         let records = Arc::new(S3Records::new(s3.clone(), config.bucket.clone()));
         let ledger = Arc::new(DynamoLedger::new(&dynamo, config.table.clone(), records));
+        let views = S3Views::new(s3.clone(), config.bucket.clone());
+        let catalogue = ViewCatalogue::new(views.clone(), ledger.clone());
         let blobs = Arc::new(S3Blobs::new(s3, keys, config.bucket.clone()));
+        let queue = config.queue.as_ref();
+        let jobs = queue.map(|url| SqsJobs::new(aws_sdk_sqs::Client::new(&shared), url));
         let mut issuers = vec![Issuer::github()];
         issuers.extend(config.issuers.iter().cloned());
         let settings = Settings {
@@ -88,10 +103,11 @@ impl Function {
             clock: Arc::new(SystemClock),
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
-            reads: Reads::default(),
+            reads: Reads::default().with_catalogue(catalogue),
         });
+        let drain = Drain::new(app.clone(), views);
         let registry = router(app.clone(), Router::new());
-        Ok(Self { config, ledger, app, registry, warm: AtomicBool::new(false) })
+        Ok(Self { config, ledger, app, registry, jobs, drain, warm: AtomicBool::new(false) })
     }
 
     /// What it is for.
@@ -179,30 +195,72 @@ impl Function {
         if let Err(error) = self.ledger.refresh().await {
             return ApiError::from(error).into_response();
         }
+        let newest = self.ledger.newest_event();
         let Ok(response) = self.registry.clone().oneshot(request).await;
+        if self.ledger.newest_event() != newest {
+            self.enqueue(Job::Views).await;
+        }
         response
     }
 
-    /// Does what a schedule asks for, and says what it did.
+    /// Queues a job if it can be done soon.
+    async fn enqueue(&self, job: Job) {
+        let Some(jobs) = &self.jobs else { return };
+        let queued = tokio::time::timeout(QUEUEING, jobs.enqueue(job, self.app.clock.now()));
+        match queued.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                log::error(&format!("`{}` waits for the schedule: {error}", job.name()))
+            }
+            Err(_) => log::error(&format!("`{}` waits for the schedule: SQS is slow", job.name())),
+        }
+    }
+
+    /// Does what a schedule or the queue asks for, and says what it did; to the queue, which of its
+    /// messages are to be brought again.
     ///
     /// # Errors
     ///
-    /// Those of the stores; all of it may be repeated.
-    pub async fn work(&self) -> StoreResult<Value> {
-        self.ledger.settle_sealed().await?;
-        let mut dropped = 0;
-        loop {
-            let gone = self.ledger.sweep(self.app.clock.now(), SWEPT).await?;
-            for intent in &gone {
-                self.app.blobs.discard(intent).await?;
+    /// Those of the stores, where the schedule asked; all of it may be repeated.
+    pub async fn work(&self, event: &str, deadline: SystemTime) -> StoreResult<Value> {
+        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        let until = Instant::now() + left.saturating_sub(VIEWS_MARGIN);
+        let messages = match Asked::read(event) {
+            Asked::Queue(messages) => messages,
+            Asked::Schedule => {
+                let swept = self.run(Job::Sweep, until).await?;
+                let views = self.run(Job::Views, until).await?;
+                return Ok(json!({ "sweep": swept, "views": views }));
             }
-            dropped += gone.len();
-            if gone.len() < SWEPT as usize {
-                break;
+        };
+        let mut failed = Vec::new();
+        let mut done: Vec<Job> = Vec::new();
+        for (id, job) in messages {
+            let result = match job {
+                // What the batch asks for twice is done once.
+                Ok(job) if done.contains(&job) => Ok(()),
+                Ok(job) => {
+                    self.run(job, until).await.map(|_| done.push(job)).map_err(|e| e.to_string())
+                }
+                Err(why) => Err(why),
+            };
+            if let Err(why) = result {
+                log::error(&format!("a job failed and comes again: {why}"));
+                failed.push(json!({ "itemIdentifier": id }));
             }
         }
-        log::info(&format!("swept {dropped} expired intents"));
-        Ok(json!({ "swept": dropped }))
+        Ok(json!({ "batchItemFailures": failed }))
+    }
+
+    /// Does a job; what it did.
+    async fn run(&self, job: Job, until: Instant) -> StoreResult<Value> {
+        self.ledger.settle_sealed().await?;
+        let did = match job {
+            Job::Sweep => json!({ "intents": work::sweep(&self.app).await? }),
+            Job::Views => json!(self.drain.run(BTreeSet::new(), until).await?),
+        };
+        log::info(&format!("{}: {did}", job.name()));
+        Ok(did)
     }
 }
 

@@ -5,5 +5,7 @@ pub mod config;
 pub mod dynamo;
 pub mod event;
 pub mod function;
+pub mod jobs;
 pub mod observe;
 pub mod s3;
+pub mod views;

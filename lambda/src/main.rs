@@ -52,10 +52,11 @@ async fn serve() -> anyhow::Result<()> {
 
 async fn handle(function: &Function, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Error> {
     let LambdaEvent { payload, context } = event;
-    if function.role() == Role::Worker {
-        return Ok(FunctionResponse::BufferedResponse(function.work().await?));
-    }
     let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
+    if function.role() == Role::Worker {
+        let work = function.work(payload.get(), deadline).await?;
+        return Ok(FunctionResponse::BufferedResponse(work));
+    }
     let response = function.answer(payload.get(), &context.request_id, deadline).await;
     Ok(FunctionResponse::StreamingResponse(streamed(response)))
 }

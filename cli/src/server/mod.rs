@@ -4,22 +4,20 @@
 mod failpoints;
 mod impatient;
 mod listen;
+mod work;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use packhouse_core::limits::Limits;
-use packhouse_embedded::{DataDir, EmbeddedLedger, FileBlobs, Mode};
+use packhouse_embedded::{DataDir, EmbeddedJobs, EmbeddedLedger, FileBlobs, Mode};
 use packhouse_registry::app::{App, PublicUrl, Service, Settings};
 use packhouse_registry::auth::{ApiToken, token_record};
 use packhouse_registry::dev_issuer::DevIssuer;
 use packhouse_registry::oidc::{Issuer, Verifier};
-use packhouse_registry::ports::{
-    Action, Clock as _, Ledger as _, StoreResult, SystemClock, TokenRecord,
-};
+use packhouse_registry::ports::{Action, Clock as _, Ledger as _, SystemClock, TokenRecord};
 use packhouse_registry::publish::Turns;
 use packhouse_registry::read::Reads;
 use packhouse_registry::router::{Registry, router};
@@ -27,12 +25,6 @@ use packhouse_registry::uploads::{self, UploadTimes};
 use packhouse_registry::{downloads, log};
 use tokio::sync::watch;
 
-/// How often expired intents and what they staged are swept.
-const SWEEP: Duration = Duration::from_secs(60);
-/// When staged bytes are nobody's: longer than an intent and an upload live.
-const ORPHAN: Duration = Duration::from_secs(2 * 3600);
-/// How many are swept at once.
-const SWEEP_LIMIT: u32 = 500;
 /// How long the operator's first token lives.
 const FIRST_TOKEN_DAYS: u32 = 366;
 
@@ -63,6 +55,7 @@ pub(crate) struct Config {
 pub(crate) struct Server {
     listener: std::net::TcpListener,
     app: App,
+    jobs: EmbeddedJobs,
     blobs: Arc<FileBlobs>,
     router: Registry,
     /// Where clients reach it.
@@ -87,6 +80,7 @@ impl Server {
         let data = DataDir::open(&config.data, mode)?;
         let ledger = Arc::new(EmbeddedLedger::open(&data)?);
         let blobs = Arc::new(FileBlobs::open(&data, &public_url)?);
+        let jobs = EmbeddedJobs::new(&ledger);
         let first_token = first_token(&data, &ledger).await?;
         warm_up(ledger.clone(), blobs.clone());
         let clock = Arc::new(SystemClock);
@@ -119,18 +113,19 @@ impl Server {
         let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, turns, reads });
         let beside = uploads.merge(dev_routes.unwrap_or_default());
         let router = router(app.clone(), beside);
-        Ok(Self { listener, app, blobs: files, router, url, first_token })
+        Ok(Self { listener, app, jobs, blobs: files, router, url, first_token })
     }
 
     /// Serves until `stop` says true.
     pub(crate) async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener =
             tokio::net::TcpListener::from_std(self.listener).context("cannot use the socket")?;
-        let sweeping = tokio::spawn(sweep(self.app.clone(), self.blobs, stop.clone()));
+        let working = work::run(self.app.clone(), self.jobs, self.blobs, stop.clone());
+        let working = tokio::spawn(working);
         let counting =
             tokio::spawn(downloads::run(self.app.clone(), listen::stopped(stop.clone())));
         listen::serve(listener, self.router, stop).await;
-        let _ = tokio::join!(sweeping, counting);
+        let _ = tokio::join!(working, counting);
         Ok(())
     }
 }
@@ -213,34 +208,4 @@ fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     let mut file = options.open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
-}
-
-/// Sweeps once a minute.
-async fn sweep(app: App, blobs: Arc<FileBlobs>, stop: watch::Receiver<bool>) {
-    let mut stopped = std::pin::pin!(listen::stopped(stop));
-    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stopped.as_mut() => return,
-            _ = tick.tick() => {
-                if let Err(error) = swept(&app, &blobs).await {
-                    log::error(&format!("the sweep failed and is tried again: {error}"));
-                }
-            }
-        }
-    }
-}
-
-async fn swept(app: &App, blobs: &FileBlobs) -> StoreResult<()> {
-    blobs.discard_orphans(ORPHAN).await?;
-    loop {
-        let gone = app.ledger.sweep(app.clock.now(), SWEEP_LIMIT).await?;
-        for intent in &gone {
-            app.blobs.discard(intent).await?;
-        }
-        if gone.len() < SWEEP_LIMIT as usize {
-            return Ok(());
-        }
-    }
 }

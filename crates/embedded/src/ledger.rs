@@ -69,7 +69,7 @@ impl EmbeddedLedger {
     }
 
     /// Changes rows that no read returns.
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         durability: Durability,
         verb: impl FnOnce(&mut SqlRows<'_>) -> StoreResult<T> + Send + 'static,

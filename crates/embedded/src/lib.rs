@@ -7,11 +7,13 @@ mod blobs;
 mod database;
 mod fault;
 mod folder;
+mod jobs;
 mod ledger;
 mod rows;
 
 pub use blobs::FileBlobs;
 pub use folder::{DataDir, FolderError, Mode};
+pub use jobs::EmbeddedJobs;
 pub use ledger::EmbeddedLedger;
 
 #[cfg(test)]
@@ -37,6 +39,19 @@ mod tests {
             (Arc::new(EmbeddedLedger::open(&folder).unwrap()), temporary)
         }
         packhouse_registry::ledger_conformance!(make);
+    }
+
+    mod jobs {
+        use packhouse_registry::conformance::jobs::Timed;
+
+        use super::*;
+
+        async fn make() -> (Arc<Timed<EmbeddedJobs>>, TempDir) {
+            let (folder, temporary) = folder();
+            let ledger = EmbeddedLedger::open(&folder).unwrap();
+            (Arc::new(Timed::simulated(EmbeddedJobs::new(&ledger))), temporary)
+        }
+        packhouse_registry::jobs_conformance!(make);
     }
 
     mod blobs {

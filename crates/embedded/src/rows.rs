@@ -32,12 +32,12 @@ impl<'c> SqlRows<'c> {
         self.run("UPDATE generation SET value = value + 1", []).map(drop)
     }
 
-    fn run(&self, sql: &str, values: impl Params) -> StoreResult<usize> {
+    pub(crate) fn run(&self, sql: &str, values: impl Params) -> StoreResult<usize> {
         let mut statement = self.connection.prepare_cached(sql).map_err(fault::sqlite)?;
         statement.execute(values).map_err(fault::sqlite)
     }
 
-    fn all<T>(
+    pub(crate) fn all<T>(
         &self,
         sql: &str,
         values: impl Params,
@@ -82,13 +82,13 @@ impl<'c> SqlRows<'c> {
 }
 
 /// A JSON column, parsed where it lies.
-fn column<T: DeserializeOwned>(what: &str, row: &Row<'_>, at: usize) -> StoreResult<T> {
+pub(crate) fn column<T: DeserializeOwned>(what: &str, row: &Row<'_>, at: usize) -> StoreResult<T> {
     let text = row.get_ref(at).map_err(fault::sqlite)?;
     let text = text.as_str().map_err(|e| fault::record(what, e))?;
     serde_json::from_str(text).map_err(|e| fault::record(what, e))
 }
 
-fn json(what: &str, value: &impl Serialize) -> StoreResult<String> {
+pub(crate) fn json(what: &str, value: &impl Serialize) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|e| fault::record(what, e))
 }
 

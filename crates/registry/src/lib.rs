@@ -32,3 +32,4 @@ pub mod spacing;
 pub mod transfer;
 pub mod uploads;
 pub mod urls;
+pub mod work;

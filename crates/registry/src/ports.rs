@@ -3,6 +3,7 @@
 //! Implementations: in memory ([`crate::memory`]), SQLite and files (`packhouse-embedded`), and AWS.
 //! `crate::conformance` is the one suite that all of them pass.
 
+pub mod jobs;
 mod record;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use packhouse_core::release::{Event, Head, Mark, Release};
 use packhouse_core::version::Version;
 use serde::{Deserialize, Serialize};
 
+pub use jobs::{Job, Jobs, Taken};
 pub use record::Record;
 
 /// A fault of a store. Stores retry passing faults themselves, so this is what remains.

@@ -56,6 +56,7 @@ pub(super) struct Engine {
     pub(super) table: Table,
     pub(super) records: Arc<dyn Records>,
     generation: AtomicU64,
+    newest_event: AtomicU64,
     /// One of this process at a time changes what readers see: the others would only find the feed's
     /// head changed.
     turn: tokio::sync::Mutex<()>,
@@ -63,8 +64,8 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(table: Table, records: Arc<dyn Records>) -> Self {
-        let generation = AtomicU64::new(0);
-        Self { table, records, generation, turn: tokio::sync::Mutex::default() }
+        let (generation, newest_event) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { table, records, generation, newest_event, turn: tokio::sync::Mutex::default() }
     }
 
     /// As of the newest head that this process has seen.
@@ -72,7 +73,13 @@ impl Engine {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// The number of the newest event that this process has seen.
+    pub(super) fn newest_event(&self) -> u64 {
+        self.newest_event.load(Ordering::Acquire)
+    }
+
     fn saw(&self, feed: &Feed) {
+        self.newest_event.fetch_max(feed.last_event, Ordering::AcqRel);
         self.generation.fetch_max(feed.generation(), Ordering::AcqRel);
     }
 

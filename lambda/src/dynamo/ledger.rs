@@ -67,6 +67,11 @@ impl DynamoLedger {
         self.engine.feed().await.map(drop)
     }
 
+    /// The number of the newest event, as of the last [`DynamoLedger::refresh`] or later.
+    pub fn newest_event(&self) -> u64 {
+        self.engine.newest_event()
+    }
+
     /// Carries out what an earlier function sealed and did not get to carry out.
     ///
     /// # Errors

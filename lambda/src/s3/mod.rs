@@ -15,7 +15,7 @@ mod views;
 
 pub use blobs::S3Blobs;
 pub use records::S3Records;
-pub use views::{S3Views, ViewTag};
+pub use views::{S3Views, Seen, ViewTag};
 
 use packhouse_core::digest::Digest;
 use packhouse_registry::ports::{IntentId, Part};

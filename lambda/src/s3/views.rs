@@ -24,6 +24,17 @@ const CONFLICTS: u32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewTag(String);
 
+/// What a look at a view showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// There is none.
+    Missing,
+    /// It is as it was.
+    Same,
+    /// Its bytes, and the tag with which it may be replaced.
+    Other(Bytes, ViewTag),
+}
+
 /// Views in the folders `index/` and `views/` of a bucket.
 #[derive(Clone, Debug)]
 pub struct S3Views {
@@ -43,11 +54,25 @@ impl S3Views {
     ///
     /// [`StoreError::Broken`] for a key that is no view's, and for a view that is too long.
     pub async fn get(&self, key: &str) -> StoreResult<Option<(Bytes, ViewTag)>> {
+        match self.get_unless(key, None).await? {
+            Seen::Other(bytes, tag) => Ok(Some((bytes, tag))),
+            Seen::Missing | Seen::Same => Ok(None),
+        }
+    }
+
+    /// A view, unless it still has the state `known`.
+    ///
+    /// # Errors
+    ///
+    /// As of [`S3Views::get`].
+    pub async fn get_unless(&self, key: &str, known: Option<&ViewTag>) -> StoreResult<Seen> {
         check(key)?;
         let get = self.client.get_object().bucket(&self.bucket).key(key);
+        let get = get.set_if_none_match(known.map(|tag| tag.0.clone()));
         let mut answer = match get.send().await {
             Ok(answer) => answer,
-            Err(error) if fault::is_missing(&error) => return Ok(None),
+            Err(error) if fault::is_missing(&error) => return Ok(Seen::Missing),
+            Err(error) if fault::status(&error) == 304 => return Ok(Seen::Same),
             Err(error) => return Err(fault::store("GetObject of a view", &error)),
         };
         let tag = answer.e_tag.take().map(ViewTag);
@@ -65,7 +90,34 @@ impl S3Views {
         if announced.is_some_and(|announced| announced != bytes.len()) {
             return Err(broke_off());
         }
-        Ok(Some((bytes.freeze(), tag)))
+        Ok(Seen::Other(bytes.freeze(), tag))
+    }
+
+    /// The tag with which a view may be replaced; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Broken`] for a key that is no view's.
+    pub async fn tag(&self, key: &str) -> StoreResult<Option<ViewTag>> {
+        check(key)?;
+        let head = self.client.head_object().bucket(&self.bucket).key(key);
+        match head.send().await {
+            Ok(found) => Ok(found.e_tag.map(ViewTag)),
+            Err(error) if fault::is_missing(&error) => Ok(None),
+            Err(error) => Err(fault::store("HeadObject of a view", &error)),
+        }
+    }
+
+    /// Deletes a view; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Broken`] for a key that is no view's.
+    pub async fn delete(&self, key: &str) -> StoreResult<()> {
+        check(key)?;
+        let delete = self.client.delete_object().bucket(&self.bucket).key(key);
+        let deleted = delete.send().await.map(drop);
+        deleted.map_err(|error| fault::store("DeleteObject of a view", &error))
     }
 
     /// Replaces the state `replaces` of a view, or makes it where `None` says that there is none.

@@ -4,11 +4,13 @@
 //! Entries: the 8 bytes `PKHENTRY`, a 32-bit format number, a 32-bit count, then count + 1 64-bit
 //! offsets into the rest, all little endian; the rest is each entry as JSON.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::search::{Index, IndexError};
 
-use super::Entry;
+use super::{Changes, Entry};
 use crate::ports::{StoreError, StoreResult};
 
 const MAGIC: &[u8; 8] = b"PKHENTRY";
@@ -66,6 +68,25 @@ impl Base {
         let index = Index::build(entries.iter().map(Entry::document));
         let index = Bytes::copy_from_slice(index.to_bytes());
         Self::open(index, bytes.into()).map_err(|e| broken(&e))
+    }
+
+    /// A new base with the changes in it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Base::build`].
+    pub fn with(&self, changes: &Changes) -> StoreResult<Self> {
+        let mut all: BTreeMap<Identifier, Entry> = (0..self.count)
+            .filter_map(|at| self.entry(at))
+            .map(|entry| (entry.identifier.clone(), entry))
+            .collect();
+        for (id, entry) in changes {
+            match entry {
+                Some(entry) => all.insert(id.clone(), entry.clone()),
+                None => all.remove(id),
+            };
+        }
+        Self::build(&all.into_values().collect::<Vec<_>>())
     }
 
     /// Opens what [`Base::index_bytes`] and [`Base::entry_bytes`] gave. Only the headers are read: wrong

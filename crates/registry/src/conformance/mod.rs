@@ -1,13 +1,14 @@
 //! The one suite that every store passes: each function states one guarantee of the ports.
 //!
-//! A store's tests run all of it through [`crate::ledger_conformance`] and
-//! [`crate::blobs_conformance`], which make one test of each function.
+//! A store's tests run all of it through [`crate::ledger_conformance`],
+//! [`crate::blobs_conformance`] and [`crate::jobs_conformance`], which make one test of each function.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // these are tests
 
 pub mod blobs;
 pub mod changes;
 pub mod fixtures;
 pub mod intents;
+pub mod jobs;
 pub mod loading;
 pub mod publishing;
 pub mod races;
@@ -110,7 +111,25 @@ macro_rules! blobs_conformance {
     };
 }
 
-/// What the two macros above expand to.
+/// Makes a test of every guarantee of [`crate::ports::Jobs`].
+///
+/// `$make().await` answers a pair: an empty queue as `Arc<Timed<J>>` with
+/// [`crate::conformance::jobs::Timed`], and whatever must live as long as it.
+#[macro_export]
+macro_rules! jobs_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests! { $make, jobs:
+            a_job_is_done_once,
+            a_job_whose_worker_died_is_done_by_another,
+            a_job_that_comes_while_it_is_done_is_done_again,
+            a_job_that_failed_rests,
+            a_job_that_always_fails_is_given_up,
+            of_many_takers_each_job_has_one,
+        }
+    };
+}
+
+/// What the macros above expand to.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_tests {

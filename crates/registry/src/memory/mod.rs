@@ -1,10 +1,12 @@
 //! The ports in memory: for tests, and as the plainest statement of what they mean.
 
 mod blobs;
+mod jobs;
 mod ledger;
 mod rows;
 
 pub use blobs::MemoryBlobs;
+pub use jobs::MemoryJobs;
 pub use ledger::MemoryLedger;
 
 #[cfg(test)]
@@ -22,6 +24,15 @@ mod tests {
             (Arc::new(MemoryLedger::new()), ())
         }
         crate::ledger_conformance!(make);
+    }
+
+    mod jobs {
+        use super::*;
+
+        async fn make() -> (Arc<crate::conformance::jobs::Timed<MemoryJobs>>, ()) {
+            (Arc::new(crate::conformance::jobs::Timed::simulated(MemoryJobs::default())), ())
+        }
+        crate::jobs_conformance!(make);
     }
 
     mod blobs {

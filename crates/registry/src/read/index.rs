@@ -12,7 +12,7 @@ use crate::cache::{Fresh, Page};
 use crate::error::{ApiError, ApiResult};
 
 /// The index file from a package's records.
-pub(crate) fn index_of(head: Option<&Head>, id: &Identifier, releases: Vec<Release>) -> IndexFile {
+pub fn index_of(head: Option<&Head>, id: &Identifier, releases: Vec<Release>) -> IndexFile {
     let spelling = head.map_or(id, |head| &head.identifier).to_string();
     view::index(&spelling, head.and_then(|head| head.native.clone()), releases)
 }

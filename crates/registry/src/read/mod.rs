@@ -39,7 +39,7 @@ use crate::{guard, pages};
 
 pub(crate) use blobs::safe_headers;
 pub(crate) use files::readme;
-pub(crate) use index::index_of;
+pub use index::index_of;
 pub use view::latest;
 
 /// The releases of a package that lists show, and the latest of them.
