@@ -33,7 +33,7 @@ use crate::event::{self, EventError};
 use crate::jobs::{Asked, SqsJobs};
 use crate::observe::Line;
 use crate::s3::{S3Blobs, S3Records, S3Views};
-use crate::views::{Drain, ViewCatalogue};
+use crate::views::{Drain, ViewCatalogue, ViewIndexFiles};
 
 /// What is left of a function's time when it gives up: enough to say so.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -103,7 +103,7 @@ impl Function {
             clock: Arc::new(SystemClock),
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
-            reads: Reads::default().with_catalogue(catalogue),
+            reads: Reads::default().with_views(catalogue, ViewIndexFiles::new(views.clone())),
         });
         let drain = Drain::new(app.clone(), views);
         let registry = router(app.clone(), Router::new());

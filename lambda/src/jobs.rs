@@ -31,7 +31,10 @@ impl SqsJobs {
         let hide = self.client.change_message_visibility().queue_url(&self.url);
         let seconds = i32::try_from(time.as_secs().clamp(0, LONGEST)).unwrap_or(i32::MAX);
         let hidden = hide.receipt_handle(receipt).visibility_timeout(seconds).send().await;
-        hidden.map(drop).map_err(|error| fault("ChangeMessageVisibility", &error))
+        match hidden {
+            Err(error) if !is_outdated(&error) => Err(fault("ChangeMessageVisibility", &error)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -64,7 +67,10 @@ impl Jobs for SqsJobs {
     async fn finish(&self, taken: &Taken, _now: Timestamp) -> StoreResult<()> {
         let delete = self.client.delete_message().queue_url(&self.url);
         let deleted = delete.receipt_handle(&taken.receipt).send().await;
-        deleted.map(drop).map_err(|error| fault("DeleteMessage", &error))
+        match deleted {
+            Err(error) if !is_outdated(&error) => Err(fault("DeleteMessage", &error)),
+            _ => Ok(()),
+        }
     }
 
     async fn fail(&self, taken: &Taken, _now: Timestamp) -> StoreResult<()> {
@@ -78,6 +84,12 @@ impl Jobs for SqsJobs {
 /// The job in a message.
 fn parse(body: &str) -> StoreResult<Job> {
     serde_json::from_str(body).map_err(|e| StoreError::Broken(format!("a message is no job: {e}")))
+}
+
+/// Whether it says that the take is over: the message is finished, or somebody else's.
+fn is_outdated<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let code = error.code().unwrap_or_default();
+    code.contains("ReceiptHandleIsInvalid") || code.contains("MessageNotInflight")
 }
 
 fn fault<E: ProvideErrorMetadata>(call: &str, error: &SdkError<E>) -> StoreError {

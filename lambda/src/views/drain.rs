@@ -12,8 +12,8 @@ use packhouse_registry::ports::{StoreError, StoreResult};
 use packhouse_registry::read::{index_of, latest};
 use tokio::time::Instant;
 
-use super::index_key;
-use super::manifest::{BaseName, Manifest, index_file};
+use super::index::{index_key, written};
+use super::manifest::{BaseName, Manifest};
 use crate::s3::{S3Views, ViewTag};
 
 /// Events that are read at once.
@@ -151,7 +151,7 @@ impl Drain {
             }
             let downloads = stats(&counts, None, self.app.clock.now()).total_downloads;
             let entry = latest(releases.clone()).map(|latest| Entry::of(latest, downloads));
-            let file = index_file(&index_of(head.as_ref(), id, releases))?;
+            let file = written(&index_of(head.as_ref(), id, releases))?;
             let control = "public, max-age=60";
             if self.views.put(&key, file, "application/json", control, tag.as_ref()).await? {
                 return Ok(entry);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use bytes::Bytes;
 use packhouse_core::digest::Hasher;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::release::SCHEMA;
@@ -120,9 +119,4 @@ impl BaseName {
 
 fn damaged(what: &str, why: impl Display) -> StoreError {
     StoreError::Broken(format!("`{what}` is damaged: {why}; delete `{KEY}` and all is made anew"))
-}
-
-/// The bytes of an index file.
-pub(super) fn index_file(file: &impl Serialize) -> StoreResult<Bytes> {
-    serde_json::to_vec(file).map(Bytes::from).map_err(|e| damaged("an index file", e))
 }

@@ -7,15 +7,10 @@
 
 mod catalogue;
 mod drain;
+mod index;
 mod manifest;
 
 pub use catalogue::ViewCatalogue;
 pub use drain::{Drain, Drained};
+pub use index::{ViewIndexFiles, index_key};
 pub use manifest::Manifest;
-
-use packhouse_core::identifier::Identifier;
-
-/// Where a package's index file lies.
-pub fn index_key(id: &Identifier) -> String {
-    format!("index/{}.json", id.key())
-}

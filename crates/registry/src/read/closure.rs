@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use axum::extract::{RawQuery, State};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use packhouse_core::api::ErrorCode;
 use packhouse_core::api::read::{ClosureAnswer, ClosureRequest, IndexFile};
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::{NativeName, Target};
 use packhouse_core::release::SCHEMA;
 
-use super::{parse_id, view};
+use super::{index, parse_id};
 use crate::app::App;
 use crate::cache::{Fresh, Page};
 use crate::error::{ApiError, ApiResult};
@@ -17,6 +18,9 @@ use crate::extract::Body;
 
 /// Roots in one request, at most.
 const ROOTS: usize = 1_000;
+
+/// Packages that are looked up side by side.
+const AT_ONCE: usize = 16;
 
 /// Packages in one answer, at most.
 const PACKAGES: usize = 1_000;
@@ -64,46 +68,66 @@ async fn closure(app: &App, roots: Vec<String>) -> ApiResult<Page> {
     // A native name and an identifier may be two names of one package.
     let mut taken: BTreeSet<Identifier> = BTreeSet::new();
     let mut packages: Vec<IndexFile> = Vec::new();
-    let mut versions = 0;
+    let (mut versions, mut current) = (0, true);
     while packages.len() < PACKAGES && (versions < VERSIONS || packages.is_empty()) {
-        let Some(wanted) = queue.pop_front() else { break };
-        let identifier = match &wanted {
-            Wanted::Package(identifier) => Some(identifier.clone()),
-            Wanted::Native(name) => app.ledger.native(name).await?,
-        };
-        let Some(identifier) = identifier else {
-            missing.push(wanted.to_string());
-            continue;
-        };
-        if !taken.insert(identifier.clone()) {
-            continue;
+        // A wave of packages is looked up side by side, and taken in its order.
+        let wave: Vec<Wanted> = queue.drain(..queue.len().min(AT_ONCE)).collect();
+        if wave.is_empty() {
+            break;
         }
-        let releases = app.ledger.releases(&identifier).await?;
-        if releases.is_empty() {
-            missing.push(wanted.to_string());
-            continue;
-        }
-        let head = app.ledger.head(&identifier).await?;
-        let spelling = head.as_ref().map_or(identifier.to_string(), |h| h.identifier.to_string());
-        let index = view::index(&spelling, head.and_then(|head| head.native), releases);
-        versions += index.versions.iter().map(|v| 1 + v.dependencies.len() / 16).sum::<usize>();
-        let served = index.versions.iter().filter(|version| version.in_service());
-        for dependency in served.flat_map(|version| &version.dependencies) {
-            let needed = match &dependency.target {
-                Target::Registry { identifier } => Wanted::Package(identifier.clone()),
-                Target::Native(name) => Wanted::Native(name.clone()),
-                Target::Git { .. } | Target::File { .. } | Target::Url { .. } => continue,
+        let lookups = stream::iter(wave.into_iter().map(|wanted| look_up(app, wanted)));
+        let mut looked_up = lookups.buffered(AT_ONCE).try_collect::<VecDeque<_>>().await?;
+        while let Some((wanted, found)) = looked_up.pop_front() {
+            let Some((identifier, index, is_current)) = found else {
+                missing.push(wanted.to_string());
+                continue;
             };
-            if seen.insert(needed.clone()) {
-                queue.push_back(needed);
+            if taken.contains(&identifier) {
+                continue;
             }
+            if packages.len() == PACKAGES || (versions >= VERSIONS && !packages.is_empty()) {
+                // Full in the middle of a wave: the rest of it comes first next time.
+                looked_up.push_front((wanted, None));
+                break;
+            }
+            taken.insert(identifier);
+            current &= is_current;
+            versions += index.versions.iter().map(|v| 1 + v.dependencies.len() / 16).sum::<usize>();
+            let served = index.versions.iter().filter(|version| version.in_service());
+            for dependency in served.flat_map(|version| &version.dependencies) {
+                let needed = match &dependency.target {
+                    Target::Registry { identifier } => Wanted::Package(identifier.clone()),
+                    Target::Native(name) => Wanted::Native(name.clone()),
+                    Target::Git { .. } | Target::File { .. } | Target::Url { .. } => continue,
+                };
+                if seen.insert(needed.clone()) {
+                    queue.push_back(needed);
+                }
+            }
+            packages.push(index);
         }
-        packages.push(index);
+        for (wanted, _) in looked_up.into_iter().rev() {
+            queue.push_front(wanted);
+        }
     }
     let next: Vec<_> = queue.iter().map(ToString::to_string).collect();
     let truncated = !next.is_empty();
     let answer = ClosureAnswer { schema: SCHEMA, packages, missing, truncated, next };
-    Page::json(&answer, Fresh::Revalidate, app.settings.private)
+    // One that was made of older files is not kept: they change without the ledger.
+    Page::json(&answer, Fresh::Revalidate, app.settings.private).map(|page| page.kept(current))
+}
+
+/// A package's identifier, its index file, and whether that is as new as the ledger.
+type LookedUp = Option<(Identifier, IndexFile, bool)>;
+
+async fn look_up(app: &App, wanted: Wanted) -> ApiResult<(Wanted, LookedUp)> {
+    let identifier = match &wanted {
+        Wanted::Package(identifier) => Some(identifier.clone()),
+        Wanted::Native(name) => app.ledger.native(name).await?,
+    };
+    let Some(identifier) = identifier else { return Ok((wanted, None)) };
+    let found = index::find(app, &identifier).await?;
+    Ok((wanted, found.map(|(file, current)| (identifier, file, current))))
 }
 
 /// A package by identifier or by its ecosystem's own name.

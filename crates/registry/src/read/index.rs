@@ -1,5 +1,6 @@
 //! `GET /index/{id}.json`: one small file per package with all that a resolver needs.
 
+use async_trait::async_trait;
 use axum::extract::State;
 use packhouse_core::api::ErrorCode;
 use packhouse_core::api::read::IndexFile;
@@ -10,6 +11,37 @@ use super::{Params, package, parse_id, view};
 use crate::app::App;
 use crate::cache::{Fresh, Page};
 use crate::error::{ApiError, ApiResult};
+use crate::ports::StoreResult;
+
+/// Where index files come from that were made before.
+#[async_trait]
+pub trait IndexFiles: Send + Sync {
+    /// The index file of a package, up to a minute old; `None` where there is none yet.
+    async fn get(&self, id: &Identifier) -> StoreResult<Option<IndexFile>>;
+}
+
+/// For stores whose ledger is read as fast.
+pub(super) struct NoIndexFiles;
+
+#[async_trait]
+impl IndexFiles for NoIndexFiles {
+    async fn get(&self, _id: &Identifier) -> StoreResult<Option<IndexFile>> {
+        Ok(None)
+    }
+}
+
+/// A package's index file, made before or made now, and whether it is as new as the ledger; `None`
+/// where there is no such package.
+pub(super) async fn find(app: &App, id: &Identifier) -> StoreResult<Option<(IndexFile, bool)>> {
+    if let Some(file) = app.reads.index_files.get(id).await? {
+        return Ok(Some((file, false)));
+    }
+    let (releases, head) = tokio::try_join!(app.ledger.releases(id), app.ledger.head(id))?;
+    if releases.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((index_of(head.as_ref(), id, releases), true)))
+}
 
 /// The index file from a package's records.
 pub fn index_of(head: Option<&Head>, id: &Identifier, releases: Vec<Release>) -> IndexFile {

@@ -39,7 +39,7 @@ use crate::{guard, pages};
 
 pub(crate) use blobs::safe_headers;
 pub(crate) use files::readme;
-pub use index::index_of;
+pub use index::{IndexFiles, index_of};
 pub use view::latest;
 
 /// The releases of a package that lists show, and the latest of them.
@@ -61,6 +61,8 @@ pub struct Reads {
     pub pages: Pages,
     /// What search looks through.
     pub catalogue: Box<dyn Catalogue>,
+    /// Index files that were made before.
+    pub index_files: Box<dyn IndexFiles>,
     /// Downloads that are not written yet.
     pub downloads: Counter,
     /// Turns of `ato`'s downloads.
@@ -74,6 +76,7 @@ impl Default for Reads {
         Self {
             pages: Pages::default(),
             catalogue: Box::new(LedgerCatalogue::default()),
+            index_files: Box::new(index::NoIndexFiles),
             downloads: Counter::default(),
             spacing: Spacing::default(),
             unpacking: Semaphore::new(4),
@@ -82,10 +85,16 @@ impl Default for Reads {
 }
 
 impl Reads {
-    /// With another catalogue than the one made from the ledger.
+    /// With views that a worker makes, in the place of what is made from the ledger when it is asked
+    /// for.
     #[must_use]
-    pub fn with_catalogue(mut self, catalogue: impl Catalogue + 'static) -> Self {
+    pub fn with_views(
+        mut self,
+        catalogue: impl Catalogue + 'static,
+        index_files: impl IndexFiles + 'static,
+    ) -> Self {
         self.catalogue = Box::new(catalogue);
+        self.index_files = Box::new(index_files);
         self
     }
 }
