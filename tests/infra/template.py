@@ -103,6 +103,14 @@ def problems(source, template):
     policy = json.dumps(resources["BucketPolicy"])
     must("staging" not in policy and "records" not in policy, "the bucket hands staged bytes to the CDN")
 
+    jobs = resources["Jobs"]["Properties"]
+    must(jobs.get("RedrivePolicy", {}).get("maxReceiveCount") == 5, "jobs that always fail are not put aside")
+    worker = resources["Worker"]["Properties"]["Timeout"]
+    must(jobs.get("VisibilityTimeout", 0) >= 6 * worker, "a job comes again while it is being done")
+    sources = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    answers = [source.get("FunctionResponseTypes") for source in sources]
+    must(answers == [["ReportBatchItemFailures"]], "one job that fails brings a whole batch again")
+
     urls = [r for r in resources.values() if r["Type"] == "AWS::Lambda::Url"]
     must(len(urls) == 2, "two functions have a URL")
     for url in urls:
@@ -182,6 +190,8 @@ def breaks(template):
         at("Resources", "Bucket", "Properties", "VersioningConfiguration"),
         at("Resources", "Bucket", "Properties", "PublicAccessBlockConfiguration", "BlockPublicAcls"),
         at("Resources", "ToBlobs"),
+        at("Resources", "Jobs", "Properties", "RedrivePolicy"),
+        at("Resources", "Jobs", "Properties", "VisibilityTimeout"),
         at("Resources", "ReadLog", "Properties", "RetentionInDays"),
         at("Resources", "WorkerRole", "Properties", "Policies", 0, "PolicyDocument", "Statement", 0, "Sid"),
         allow_all,

@@ -85,6 +85,12 @@ impl Drop for TestSqs {
     }
 }
 
+/// Waits on a thread without a runtime.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
 /// A client of the server at `endpoint`.
 pub fn client(endpoint: &str) -> Client {
     let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "tests");

@@ -9,19 +9,22 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
 use super::ORIGIN_SECRET;
+use super::queue::Queue;
 use super::runtime::{Function, Invoked};
 use super::wire::{Message, answer};
 
-#[derive(Default)]
-struct Functions {
-    read: Option<Function>,
-    publish: Option<Function>,
+/// What stands behind the CDN, and beside it.
+pub(super) struct Functions {
+    pub(super) read: Function,
+    pub(super) publish: Function,
+    pub(super) worker: Function,
+    pub(super) queue: Queue,
 }
 
 /// A server that listens until it is dropped; without functions it answers 502.
 pub(super) struct Front {
     address: SocketAddr,
-    functions: Arc<RwLock<Functions>>,
+    functions: Arc<RwLock<Option<Functions>>>,
     ended: Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -29,7 +32,7 @@ impl Front {
     pub(super) fn bind() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let functions: Arc<RwLock<Functions>> = Arc::default();
+        let functions: Arc<RwLock<Option<Functions>>> = Arc::default();
         let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let (held, stops) = (Arc::clone(&functions), Arc::clone(&ended));
         std::thread::spawn(move || {
@@ -49,8 +52,8 @@ impl Front {
     }
 
     /// Sends requests to these functions from now on; the earlier ones end.
-    pub(super) fn serve(&self, read: Option<Function>, publish: Option<Function>) {
-        *self.functions.write().expect("the functions") = Functions { read, publish };
+    pub(super) fn serve(&self, functions: Option<Functions>) {
+        *self.functions.write().expect("the functions") = functions;
     }
 }
 
@@ -58,11 +61,11 @@ impl Drop for Front {
     fn drop(&mut self) {
         self.ended.store(true, std::sync::atomic::Ordering::Release);
         let _ = TcpStream::connect(self.address);
-        self.serve(None, None);
+        self.serve(None);
     }
 }
 
-fn serve(mut client: TcpStream, functions: &RwLock<Functions>) {
+fn serve(mut client: TcpStream, functions: &RwLock<Option<Functions>>) {
     let _ = client.set_nodelay(true);
     let Ok(reading) = client.try_clone() else { return };
     let peer = client.peer_addr().map_or_else(|_| String::new(), |peer| peer.ip().to_string());
@@ -73,8 +76,15 @@ fn serve(mut client: TcpStream, functions: &RwLock<Functions>) {
         let event = event(&request, &peer).to_string();
         let invoked = {
             let functions = functions.read().expect("the functions");
-            let function = if reads { &functions.read } else { &functions.publish };
-            function.as_ref().map_or(Invoked::Lost, |function| function.invoke(&event))
+            match functions.as_ref() {
+                None => Invoked::Lost,
+                Some(functions) if reads => functions.read.invoke(&event),
+                Some(functions) => {
+                    let invoked = functions.publish.invoke(&event);
+                    functions.queue.deliver(&functions.worker);
+                    invoked
+                }
+            }
         };
         let bodiless = method == "HEAD";
         if respond(&mut client, invoked, bodiless).is_err() {

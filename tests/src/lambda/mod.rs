@@ -1,9 +1,11 @@
 //! The registry on AWS, as far as it runs here: the real `bootstrap` in processes of its own, driven
 //! through the Lambda runtime API, over servers of DynamoDB's and S3's protocols.
 //!
-//! [`front`] plays the CDN and the function URLs, [`runtime`] what Lambda does with a process.
+//! [`front`] plays the CDN and the function URLs, [`queue`] brings the worker its jobs, [`runtime`] is what
+//! Lambda does with a process.
 
 mod front;
+mod queue;
 mod runtime;
 pub mod wire;
 
@@ -15,7 +17,9 @@ use packhouse_registry::auth::ApiToken;
 use crate::binary;
 use crate::dynamodb::{self, Server, TestDynamo};
 use crate::s3::{self, TestS3};
-use front::Front;
+use crate::sqs::{self, TestSqs};
+use front::{Front, Functions};
+use queue::Queue;
 pub use runtime::{Function, Invoked};
 
 /// What the CDN proves itself with.
@@ -29,6 +33,9 @@ pub struct AwsRegistry {
     pub dynamo: TestDynamo,
     /// The blobs' server.
     pub s3: TestS3,
+    /// The jobs' server.
+    pub sqs: TestSqs,
+    queue: String,
     table: String,
     admin: ApiToken,
     log: Arc<Mutex<String>>,
@@ -51,20 +58,26 @@ impl AwsRegistry {
         let table = "packhouse".to_owned();
         dynamo.create_table(&table);
         let s3 = TestS3::start();
+        let sqs = TestSqs::start();
+        let queue = sqs::wait(sqs.create_queue());
         let admin = ApiToken::random().expect("a token");
         let log = Arc::new(Mutex::new(String::new()));
         let front = Front::bind();
-        let mut started = Self { dynamo, s3, table, admin, log, front };
+        let mut started = Self { dynamo, s3, sqs, queue, table, admin, log, front };
         started.restart(settings);
         started
     }
 
     /// Starts the functions anew on the same stores, as a deployment does.
     pub fn restart(&mut self, settings: &Settings) {
-        self.front.serve(None, None);
+        self.front.serve(None);
         let function = |role| self.function(role, settings);
-        let (read, publish) = (function("read"), function("publish"));
-        self.front.serve(Some(read), Some(publish));
+        self.front.serve(Some(Functions {
+            read: function("read"),
+            publish: function("publish"),
+            worker: function("worker"),
+            queue: Queue::new(&self.sqs.url(), &self.queue),
+        }));
     }
 
     /// One more function on the same stores.
@@ -80,6 +93,7 @@ impl AwsRegistry {
             ("PACKHOUSE_ROLE", role.to_owned()),
             ("PACKHOUSE_TABLE", self.table.clone()),
             ("PACKHOUSE_BUCKET", s3::BUCKET.to_owned()),
+            ("PACKHOUSE_QUEUE_URL", self.queue.clone()),
             ("PACKHOUSE_PUBLIC_URL", self.url()),
             ("PACKHOUSE_ORIGIN_SECRET", ORIGIN_SECRET.to_owned()),
             ("PACKHOUSE_ADMIN_TOKEN_SHA256", self.admin.sha256().hex()),
@@ -87,6 +101,7 @@ impl AwsRegistry {
             ("PACKHOUSE_S3_PATH_STYLE", "true".to_owned()),
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamo.url()),
             ("AWS_ENDPOINT_URL_S3", self.s3.url()),
+            ("AWS_ENDPOINT_URL_SQS", self.sqs.url()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", dynamodb::SECRET_KEY.to_owned()),
