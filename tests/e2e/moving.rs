@@ -179,6 +179,67 @@ fn a_registry_is_restored_into_another_one_and_goes_on() {
     assert!(refused.stderr.contains("import-conflict"), "{refused}");
 }
 
+/// Moves a registry with the two commands of the runbook, and checks that nothing is missing.
+fn moved(from: &TestRegistry, to: &TestRegistry, packages: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let exported = admin(from, &["admin", "export", folder, "--json"]).ok().json();
+    let imported = admin(to, &["admin", "import", folder, "--json"]).ok().json();
+    assert_eq!(imported["counts"], exported["counts"]);
+    assert_eq!(imported["went_on"], false);
+    let feed = |registry: &TestRegistry| registry.get("/v1/events?after=0");
+    assert_eq!(feed(to), feed(from));
+    for package in packages {
+        let (mine, its) = (index(to, package), index(from, package));
+        assert_eq!(String::from_utf8_lossy(&mine), String::from_utf8_lossy(&its), "{package}");
+    }
+    let statuses = |registry: &TestRegistry| {
+        let mut all = Vec::new();
+        for package in packages {
+            let file: Value = serde_json::from_slice(&index(registry, package)).unwrap();
+            for version in file["versions"].as_array().unwrap() {
+                let (digest, version) = (&version["digest"], version["version"].as_str().unwrap());
+                let name = format!("{}-{version}.zip", package.replace('/', "-"));
+                let path = format!("/blobs/sha256/{}/{name}", digest.as_str().unwrap());
+                let (status, body) = registry.fetch(&path);
+                if status == 200 {
+                    assert_eq!(Digest::of(&body).hex(), digest.as_str().unwrap());
+                }
+                all.push((path, status));
+            }
+        }
+        all
+    };
+    assert_eq!(statuses(to), statuses(from));
+}
+
+/// The drill of the runbook: one registry goes from a machine to AWS and back, and publishing goes on
+/// after each move.
+#[test]
+fn a_registry_moves_to_aws_and_back() {
+    let (first, token) = busy(Options::default());
+    let arguments = vec!["--issuer".to_owned(), first.issuer.url().to_owned()];
+    let mut second = TestRegistry::on_aws(Options { arguments, ..Options::default() });
+    second.issuer = first.issuer.clone();
+    assert!(second.is_on_aws() && !first.is_on_aws());
+    moved(&first, &second, &PACKAGES);
+    released(&second, "acme/sensor", "1.3.0");
+    released(&second, "acme/cloud", "0.1.0");
+    let found = second.get("/v1/packages?query=cloud");
+    assert_eq!(found["packages"][0]["identifier"], "acme/cloud", "{found}");
+    let listed = operator(&second, &token, &["admin", "reserve", "--list", "--json"]).ok();
+    assert_eq!(listed.json()["reserved"][0]["name"], "python:numpy");
+
+    let third = self::second(&first, &[]);
+    moved(&second, &third, &[&PACKAGES[..], &["acme/cloud"]].concat());
+    released(&third, "acme/sensor", "1.4.0");
+    let stranger = third.ci("evil/cloud").tag("v0.2.0");
+    let parcel = Parcel::new("acme/cloud", "0.2.0", "evil");
+    let (status, body) = Raw { url: third.url(), ci: stranger }.publish(&parcel);
+    assert_eq!(status, 403, "what was pinned on AWS stays pinned: {body}");
+    operator(&third, &token, &["admin", "token", "list"]).ok();
+}
+
 #[test]
 fn a_private_registry_moves_too() {
     let private = || Options { arguments: vec!["--private".to_owned()], ..Options::default() };

@@ -49,6 +49,15 @@ impl TestRegistry {
 
     /// Starts a registry with options.
     pub fn with(options: Options) -> Self {
+        Self::on(std::env::var("PACKHOUSE_TEST_BACKEND").as_deref() == Ok("aws"), options)
+    }
+
+    /// Starts a registry on AWS, whatever the environment says.
+    pub fn on_aws(options: Options) -> Self {
+        Self::on(true, options)
+    }
+
+    fn on(aws: bool, options: Options) -> Self {
         let mut registry = Self {
             issuer: Arc::new(TestIssuer::start()),
             folder: tempfile::tempdir().expect("a folder for the data"),
@@ -57,7 +66,7 @@ impl TestRegistry {
             process: None,
             aws: None,
         };
-        if std::env::var("PACKHOUSE_TEST_BACKEND").as_deref() == Ok("aws") {
+        if aws {
             registry.aws = Some(AwsRegistry::start(&registry.functions()));
             return registry;
         }
