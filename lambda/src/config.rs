@@ -39,6 +39,8 @@ pub struct Config {
     pub bucket: String,
     /// The queue of jobs; without one they wait for the schedule.
     pub queue: Option<String>,
+    /// The bucket of the CDN's access logs; without one no downloads are counted.
+    pub log_bucket: Option<String>,
     /// Where clients reach the registry.
     pub public_url: PublicUrl,
     /// What the CDN proves itself with; two while one replaces the other.
@@ -71,6 +73,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         "PACKHOUSE_QUEUE_URL",
         "URL of the SQS queue of jobs; without it views wait for the schedule",
+        "none",
+    ),
+    (
+        "PACKHOUSE_LOG_BUCKET",
+        "name of the bucket with the CDN's access logs below `cdn/`; without it the worker counts no downloads",
         "none",
     ),
     ("PACKHOUSE_PUBLIC_URL", "where clients reach the registry, `https://...`", "required"),
@@ -109,6 +116,7 @@ impl Config {
         let table = reader.required("PACKHOUSE_TABLE");
         let bucket = reader.required("PACKHOUSE_BUCKET");
         let queue = reader.optional("PACKHOUSE_QUEUE_URL");
+        let log_bucket = reader.optional("PACKHOUSE_LOG_BUCKET");
         let public_url = reader.parsed("PACKHOUSE_PUBLIC_URL", |text| {
             let url = PublicUrl::parse(text)?;
             let local = url.host().starts_with("127.0.0.1") || url.host().starts_with("localhost");
@@ -150,6 +158,7 @@ impl Config {
                     table,
                     bucket,
                     queue,
+                    log_bucket,
                     public_url,
                     origin_secrets,
                     admin_token,
@@ -254,6 +263,7 @@ mod tests {
             let optional = matches!(
                 *name,
                 "PACKHOUSE_QUEUE_URL"
+                    | "PACKHOUSE_LOG_BUCKET"
                     | "PACKHOUSE_ISSUERS"
                     | "PACKHOUSE_MOTD"
                     | "PACKHOUSE_S3_PATH_STYLE"

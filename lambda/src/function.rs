@@ -11,6 +11,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use http::Method;
+use jiff::SignedDuration;
 use packhouse_core::api::ErrorCode;
 use packhouse_registry::app::{App, Service, Settings};
 use packhouse_registry::error::ApiError;
@@ -27,12 +28,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
+use crate::access_logs;
 use crate::config::{Config, Role};
 use crate::dynamo::DynamoLedger;
 use crate::event::{self, EventError};
 use crate::jobs::{Asked, SqsJobs};
 use crate::observe::Line;
-use crate::s3::{S3Blobs, S3Records, S3Views};
+use crate::s3::{S3Blobs, S3Logs, S3Records, S3Views};
 use crate::views::{Drain, ViewCatalogue, ViewIndexFiles};
 
 /// What is left of a function's time when it gives up: enough to say so.
@@ -42,6 +44,10 @@ const FIRST_TOKEN_DAYS: i64 = 366;
 /// What a worker leaves of its time when it starts no further portion of views: a base of 100,000
 /// packages takes seconds.
 const VIEWS_MARGIN: Duration = Duration::from_secs(30);
+/// Where the CDN's logs lie in their bucket.
+const LOGS: &str = "cdn/";
+/// How old a log may be that is counted: CloudFront may deliver late, and hours may fail.
+const LOGS_BACK: SignedDuration = SignedDuration::from_hours(6);
 /// How long an answer may wait for its job to be queued. The schedule does what got lost.
 const QUEUEING: Duration = Duration::from_secs(1);
 
@@ -53,6 +59,7 @@ pub struct Function {
     registry: Registry,
     jobs: Option<SqsJobs>,
     drain: Drain,
+    logs: Option<S3Logs>,
     warm: AtomicBool,
 }
 
@@ -81,6 +88,8 @@ impl Function {
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         let records = Arc::new(S3Records::new(s3.clone(), config.bucket.clone()));
         let ledger = Arc::new(DynamoLedger::new(&dynamo, config.table.clone(), records));
+        let logs = config.log_bucket.as_ref();
+        let logs = logs.map(|bucket| S3Logs::new(s3.clone(), bucket, LOGS));
         let views = S3Views::new(s3.clone(), config.bucket.clone());
         let catalogue = ViewCatalogue::new(views.clone(), ledger.clone());
         let blobs = Arc::new(S3Blobs::new(s3, keys, config.bucket.clone()));
@@ -107,7 +116,7 @@ impl Function {
         });
         let drain = Drain::new(app.clone(), views);
         let registry = router(app.clone(), Router::new());
-        Ok(Self { config, ledger, app, registry, jobs, drain, warm: AtomicBool::new(false) })
+        Ok(Self { config, ledger, app, registry, jobs, drain, logs, warm: AtomicBool::new(false) })
     }
 
     /// What it is for.
@@ -127,7 +136,7 @@ impl Function {
             return Ok(());
         }
         let now = self.app.clock.now();
-        let life = jiff::SignedDuration::from_hours(24 * FIRST_TOKEN_DAYS);
+        let life = SignedDuration::from_hours(24 * FIRST_TOKEN_DAYS);
         let record = TokenRecord {
             id: sha256.hex()[..12].to_owned(),
             sha256,
@@ -232,6 +241,7 @@ impl Function {
                 let views = self.run(Job::Views, until).await?;
                 return Ok(json!({ "sweep": swept, "views": views }));
             }
+            Asked::Job(job) => return self.run(job, until).await,
         };
         let mut failed = Vec::new();
         let mut done: Vec<Job> = Vec::new();
@@ -252,12 +262,23 @@ impl Function {
         Ok(json!({ "batchItemFailures": failed }))
     }
 
+    /// Counts the downloads in the CDN's logs, and makes the views of the packages concerned.
+    async fn count(&self, until: Instant) -> StoreResult<Value> {
+        let Some(logs) = &self.logs else { return Ok(json!("there are no logs")) };
+        let since = self.app.clock.now() - LOGS_BACK;
+        let mut taken = access_logs::take_in(logs, &self.ledger, since).await?;
+        let packages = std::mem::take(&mut taken.packages);
+        let views = self.drain.run(packages, until).await?;
+        Ok(json!({ "logs": taken, "views": views }))
+    }
+
     /// Does a job; what it did.
     async fn run(&self, job: Job, until: Instant) -> StoreResult<Value> {
         self.ledger.settle_sealed().await?;
         let did = match job {
             Job::Sweep => json!({ "intents": work::sweep(&self.app).await? }),
             Job::Views => json!(self.drain.run(BTreeSet::new(), until).await?),
+            Job::Downloads => self.count(until).await?,
         };
         log::info(&format!("{}: {did}", job.name()));
         Ok(did)

@@ -108,8 +108,10 @@ fn fault<E: ProvideErrorMetadata>(call: &str, error: &SdkError<E>) -> StoreError
 /// What a worker is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// By the schedule: everything.
+    /// By the schedule: what a minute leaves undone.
     Schedule,
+    /// By a schedule of its own, or by hand: `{"job": "downloads"}`.
+    Job(Job),
     /// By the queue: (the message's id, its job).
     Queue(Vec<(String, Result<Job, String>)>),
 }
@@ -130,8 +132,11 @@ struct Message {
 }
 
 impl Asked {
-    /// Reads the event of a queue; anything else counts as the schedule's.
+    /// Reads the event of a queue, or a job; anything else counts as the schedule's.
     pub fn read(event: &str) -> Self {
+        if let Ok(job) = parse(event) {
+            return Self::Job(job);
+        }
         let event = serde_json::from_str::<Event>(event);
         let records = event.map_or(Vec::new(), |event| event.records);
         if records.is_empty() {
@@ -158,6 +163,7 @@ mod tests {
         assert_eq!(jobs[0], ("a".to_owned(), Ok(Job::Views)));
         assert!(jobs[1].1.as_ref().unwrap_err().contains("dance"), "{jobs:?}");
         assert!(jobs[2].0 == "c" && jobs[2].1.is_err());
+        assert_eq!(Asked::read(r#"{"job":"downloads"}"#), Asked::Job(Job::Downloads));
         let others = ["", "null", "[]", "{}", "{\"Records\":[]}", "{\"Records\":3}", "\u{0}"];
         let schedule = r#"{"version":"0","source":"aws.events","detail-type":"Scheduled Event"}"#;
         for event in others.into_iter().chain([schedule]) {

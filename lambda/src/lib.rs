@@ -1,6 +1,7 @@
 //! The registry on AWS: the ports on DynamoDB and S3, and what the functions' `bootstrap` is
 //! made of.
 
+pub mod access_logs;
 pub mod config;
 pub mod dynamo;
 pub mod event;

@@ -1,4 +1,5 @@
 //! The guarantees of views on S3: none is replaced by who does not know what it replaces.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // these are tests
 
 mod support;
 

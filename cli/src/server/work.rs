@@ -50,8 +50,8 @@ async fn round(app: &App, jobs: &EmbeddedJobs, blobs: &FileBlobs) -> StoreResult
                 blobs.discard_orphans(ORPHAN).await?;
                 work::sweep(app).await.map(drop)
             }
-            // Each process keeps its own in memory, by the ledger's generation.
-            Job::Views => Ok(()),
+            // Each process keeps its views in memory, and answers all downloads itself.
+            Job::Views | Job::Downloads => Ok(()),
         }
     };
     work::work_off(app, jobs, LEASE, run).await.map(drop)

@@ -23,6 +23,7 @@
 //! | `~token#<sha256>` | `token` | an API token by its hash |
 //! | `~tokens` | `<id>` | API tokens by id |
 //! | `~downloads#<id>` | `<day>` | download counts of a day by version |
+//! | `~counted#<source>` | `<id>#<day>` | that a log file's counts are among those of a day |
 //!
 //! What starts with `~` guards itself by its own version; everything else changes only together with
 //! the feed's version.
@@ -146,6 +147,12 @@ impl Key {
 
     pub(super) fn downloads(id: &Identifier, day: &str) -> Self {
         Self::new(downloads(id), day)
+    }
+
+    /// Sources are names of log files, of any length: their hash is the key.
+    pub(super) fn counted(source: &str, id: &Identifier, day: &str) -> Self {
+        let source = Digest::of(source.as_bytes());
+        Self::new(format!("~counted#{source}"), format!("{}#{day}", id.key()))
     }
 }
 

@@ -81,6 +81,37 @@ impl DynamoLedger {
         self.engine.settled(&mut self.engine.table.patience()).await.map(drop)
     }
 
+    /// Adds the download counts of one `source` (a log file's name), once however often and by however
+    /// many it is called until `until`, when the source is forgotten. `false` when all of it was
+    /// counted before.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. Some of the counts may be added then; the next call adds the others.
+    pub async fn count_once(
+        &self,
+        source: &str,
+        counts: &[Downloads],
+        until: Timestamp,
+    ) -> StoreResult<bool> {
+        let mut new = false;
+        for some in by_day(counts).chunks(COUNTED) {
+            new |= self
+                .own(|rows: &mut DynamoRows<'_>| {
+                    let mut new = false;
+                    for day in some {
+                        new |= rows.count_once(source, day, until)?;
+                    }
+                    Ok(new)
+                })
+                .await?;
+        }
+        if new {
+            self.engine.counted().await?;
+        }
+        Ok(new)
+    }
+
     /// Carries out a verb that changes only what guards itself.
     async fn own<T>(&self, verb: impl super::engine::Verb<T>) -> StoreResult<T> {
         self.engine.transact(false, verb).await.map(|(answer, _)| answer)

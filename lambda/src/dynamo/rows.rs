@@ -146,6 +146,25 @@ impl<'s> DynamoRows<'s> {
         Ok(())
     }
 
+    /// Adds one source's counts of a package on a day, with the mark that they are added; `false` when
+    /// they were added before.
+    pub(super) fn count_once(
+        &mut self,
+        source: &str,
+        counts: &[&Downloads],
+        until: Timestamp,
+    ) -> StoreResult<bool> {
+        let Some(first) = counts.first() else { return Ok(false) };
+        let mark = Key::counted(source, &first.identifier, &first.day);
+        if self.record::<bool>(&mark)?.is_some() {
+            return Ok(false);
+        }
+        let put = Put::of("a counted source", &true)?.until(until.as_second());
+        self.writes.add(mark, Some(put));
+        counts.iter().try_for_each(|count| self.add_downloads(count))?;
+        Ok(true)
+    }
+
     /// Takes a hidden row out of its train, if that is still there.
     fn leave_train(&mut self, hidden: &Hidden) -> StoreResult<()> {
         if let Some(mut row) = self.train(&hidden.train)? {

@@ -10,10 +10,12 @@
 mod blobs;
 mod fault;
 mod form;
+mod logs;
 mod records;
 mod views;
 
 pub use blobs::S3Blobs;
+pub use logs::S3Logs;
 pub use records::S3Records;
 pub use views::{S3Views, Seen, ViewTag};
 

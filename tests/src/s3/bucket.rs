@@ -1,6 +1,7 @@
 //! A versioned bucket in memory.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,6 +13,8 @@ use packhouse_core::digest::Digest;
 pub struct Version {
     /// Its id.
     pub id: String,
+    /// When it was put.
+    pub modified: SystemTime,
     /// The bytes.
     pub bytes: Bytes,
     /// SHA-256 in base64, where the upload asked for it.
@@ -68,6 +71,7 @@ impl Bucket {
         }
         let id = self.next_id();
         version.id.clone_from(&id);
+        version.modified = SystemTime::now();
         self.objects.entry(key.to_owned()).or_default().push((id.clone(), Some(version)));
         Some(id)
     }
@@ -75,6 +79,7 @@ impl Bucket {
     pub(super) fn overwrite(&mut self, key: &str, bytes: Bytes) {
         let version = Version {
             id: String::new(),
+            modified: SystemTime::UNIX_EPOCH,
             bytes,
             sha256: None,
             content_type: None,

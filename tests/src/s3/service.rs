@@ -119,6 +119,7 @@ impl S3 for Service {
         let bytes = body(input.body, input.content_length).await?;
         let mut version = Version {
             id: String::new(),
+            modified: std::time::SystemTime::UNIX_EPOCH,
             bytes,
             sha256: None,
             content_type: input.content_type,
@@ -303,7 +304,11 @@ impl S3 for Service {
         let truncated = keys.len() > PAGE;
         keys.truncate(PAGE);
         let next = keys.last().filter(|_| truncated).map(|key| BASE64.encode(key));
-        let object = |key| Object { key: Some(key), ..Object::default() };
+        let object = |key: String| {
+            let held = self.found(&key, None).ok();
+            let last_modified = held.map(|version| version.modified.into());
+            Object { key: Some(key), last_modified, ..Object::default() }
+        };
         let output = ListObjectsV2Output {
             is_truncated: Some(truncated),
             next_continuation_token: next,

@@ -17,14 +17,17 @@ pub enum Job {
     Sweep,
     /// Makes the views of what changed.
     Views,
+    /// Counts the downloads that a CDN answered.
+    Downloads,
 }
 
 impl Job {
-    /// Its name: `sweep`, `views`.
+    /// Its name: `sweep`, `views`, `downloads`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sweep => "sweep",
             Self::Views => "views",
+            Self::Downloads => "downloads",
         }
     }
 }
