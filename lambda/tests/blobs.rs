@@ -59,6 +59,9 @@ impl Blobs for Uploading {
     async fn delete(&self, digest: &Digest) -> StoreResult<()> {
         self.0.delete(digest).await
     }
+    async fn withhold(&self, digest: &Digest, withheld: bool) -> StoreResult<()> {
+        self.0.withhold(digest, withheld).await
+    }
 }
 
 #[async_trait]
@@ -325,4 +328,28 @@ async fn a_store_that_stays_away_is_unavailable_and_tells_no_secret() {
     let error = blobs.pin(&bounds.intent, Part::Archive).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     assert!(!error.to_string().contains("X-Amz"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withheld_blob_is_kept_from_the_cdn_and_read_by_the_service() {
+    let server = TestS3::start();
+    let blobs = blobs_on(&server);
+    let digest = blobs.put(Bytes::from_static(b"bytes")).await.unwrap();
+    let key = format!("blobs/sha256/{digest}");
+    let tags = || server.object(&key).unwrap().tags;
+    for operation in ["PutObjectTagging", "DeleteObjectTagging"] {
+        server.fail_next(operation, Fault::AnswerLost);
+        blobs.withhold(&digest, true).await.unwrap();
+        blobs.withhold(&digest, true).await.unwrap();
+        // What the bucket's policy in template.yaml denies.
+        assert_eq!(tags(), [("packhouse-withheld".to_owned(), "true".to_owned())]);
+        assert_eq!(blobs.size(&digest).await.unwrap(), Some(5));
+        blobs.withhold(&digest, false).await.unwrap();
+        blobs.withhold(&digest, false).await.unwrap();
+        assert_eq!(tags(), []);
+    }
+    let nobody = Digest::of(b"nobody's");
+    for withheld in [true, false] {
+        blobs.withhold(&nobody, withheld).await.unwrap();
+    }
 }

@@ -193,9 +193,11 @@ fn a_removed_version_leaves_a_tombstone_and_is_never_free_again() {
     let admin = registry.admin_token();
     assert_eq!(call(&registry, "POST", "/v1/admin/quarantine", &admin, &quarantine).0, 200);
     assert_eq!(registry.fetch(&stem).0, 451);
+    assert_eq!(registry.withholds(&parcel.digest), registry.is_on_aws());
     let back = json!({ "identifier": "acme/sensor", "version": "1.0.0", "undo": true });
     assert_eq!(call(&registry, "POST", "/v1/admin/quarantine", &admin, &back).0, 200);
     assert_eq!(registry.fetch(&stem).0, 200);
+    assert!(!registry.withholds(&parcel.digest));
     let remove =
         json!({ "identifier": "acme/sensor", "version": "1.0.0", "reason": "leaked keys" });
     let (status, body) = call(&registry, "POST", "/v1/admin/remove", &admin, &remove);

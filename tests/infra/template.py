@@ -103,6 +103,8 @@ def problems(source, template):
     policy = json.dumps(resources["BucketPolicy"])
     must("staging" not in policy and "records" not in policy, "the bucket hands staged bytes to the CDN")
 
+    must("packhouse-withheld" in policy, "the CDN hands out what is in quarantine")
+    must('"packhouse-withheld"' in (ROOT / "lambda/src/s3/blobs.rs").read_text(), "blobs are tagged with another word")
     jobs = resources["Jobs"]["Properties"]
     must(jobs.get("RedrivePolicy", {}).get("maxReceiveCount") == 5, "jobs that always fail are not put aside")
     worker = resources["Worker"]["Properties"]["Timeout"]

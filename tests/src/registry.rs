@@ -185,6 +185,12 @@ impl TestRegistry {
         self.aws.is_some()
     }
 
+    /// Whether a blob is kept from the CDN, which reads the store itself; never where there is none.
+    pub fn withholds(&self, digest: &packhouse_core::digest::Digest) -> bool {
+        let blob = self.aws.as_ref().map(|aws| aws.s3.object(&format!("blobs/sha256/{digest}")));
+        blob.flatten().is_some_and(|blob| !blob.tags.is_empty())
+    }
+
     /// Its data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")

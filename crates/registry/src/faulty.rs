@@ -376,6 +376,10 @@ impl<B: std::ops::Deref<Target: Blobs> + Send + Sync> Blobs for Faulty<B> {
     async fn delete(&self, digest: &Digest) -> StoreResult<()> {
         self.faults.around("delete", self.inner.delete(digest)).await
     }
+
+    async fn withhold(&self, digest: &Digest, withheld: bool) -> StoreResult<()> {
+        self.faults.around("withhold", self.inner.withhold(digest, withheld)).await
+    }
 }
 
 #[cfg(test)]

@@ -552,6 +552,13 @@ pub trait Blobs: Send + Sync {
 
     /// Deletes a blob: only for an operator's removal, once nothing refers to it.
     async fn delete(&self, digest: &Digest) -> StoreResult<()>;
+
+    /// Keeps a blob from those who read the store without asking the service, or gives it back to
+    /// them; the service reads it all the same. A store that only the service reads has nothing to
+    /// do. A blob that is not there is no error.
+    async fn withhold(&self, _digest: &Digest, _withheld: bool) -> StoreResult<()> {
+        Ok(())
+    }
 }
 
 /// The time, so that tests can set it.

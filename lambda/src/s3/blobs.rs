@@ -8,7 +8,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective, Tag, Tagging};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -23,6 +23,8 @@ use super::{blob, checksum, fault, form, staging};
 
 /// The type under which archives are uploaded and kept.
 const ZIP: &str = "application/zip";
+/// The tag of a blob that the CDN may not read: the bucket's policy says so.
+const WITHHELD: &str = "packhouse-withheld";
 /// Blobs never change.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// No presigned request lives longer, whatever the intent says: a role's keys do not either.
@@ -305,6 +307,30 @@ impl Blobs for S3Blobs {
 
     async fn delete(&self, digest: &Digest) -> StoreResult<()> {
         self.delete_versions(&blob(digest)).await
+    }
+
+    async fn withhold(&self, digest: &Digest, withheld: bool) -> StoreResult<()> {
+        let key = blob(digest);
+        if !withheld {
+            let delete = self.client.delete_object_tagging().bucket(&self.bucket).key(key);
+            return match delete.send().await {
+                Err(error) if !fault::is_missing(&error) => {
+                    Err(fault::store("DeleteObjectTagging", &error))
+                }
+                _ => Ok(()),
+            };
+        }
+        let tag = Tag::builder().key(WITHHELD).value("true").build();
+        let tagging = tag.and_then(|tag| Tagging::builder().tag_set(tag).build());
+        let tagging =
+            tagging.map_err(|e| StoreError::Broken(format!("a tag cannot be built: {e}")))?;
+        let put = self.client.put_object_tagging().bucket(&self.bucket).key(key);
+        match put.tagging(tagging).send().await {
+            Err(error) if !fault::is_missing(&error) => {
+                Err(fault::store("PutObjectTagging", &error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Version {
     pub cache_control: Option<String>,
     /// `Content-Disposition`.
     pub content_disposition: Option<String>,
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
 }
 
 impl Version {
@@ -85,6 +87,7 @@ impl Bucket {
             content_type: None,
             cache_control: None,
             content_disposition: None,
+            tags: Vec::new(),
         };
         self.put(key, version, &Conditions::default());
     }
@@ -92,6 +95,14 @@ impl Bucket {
     /// The object as it is now.
     pub(super) fn newest(&self, key: &str) -> Option<&Version> {
         self.objects.get(key)?.last()?.1.as_ref()
+    }
+
+    /// Sets the tags of the object as it is now; `false` where there is none.
+    pub(super) fn set_tags(&mut self, key: &str, tags: Vec<(String, String)>) -> bool {
+        let newest = self.objects.get_mut(key).and_then(|all| all.last_mut());
+        let Some((_, Some(version))) = newest else { return false };
+        version.tags = tags;
+        true
     }
 
     /// One version.

@@ -8,10 +8,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteMarkerEntry,
-    DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
-    HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, Object, ObjectVersion, PutObjectInput,
-    PutObjectOutput, StreamingBlob,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectTaggingInput, DeleteObjectTaggingOutput,
+    ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    Object, ObjectVersion, PutObjectInput, PutObjectOutput, PutObjectTaggingInput,
+    PutObjectTaggingOutput, StreamingBlob,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
@@ -125,6 +126,7 @@ impl S3 for Service {
             content_type: input.content_type,
             cache_control: input.cache_control,
             content_disposition: input.content_disposition,
+            tags: Vec::new(),
         };
         // What does not fit its digest is refused before anybody can see it.
         let real = version.real_sha256();
@@ -238,6 +240,32 @@ impl S3 for Service {
             ..CopyObjectOutput::default()
         };
         answer(fault, output)
+    }
+
+    async fn put_object_tagging(
+        &self,
+        request: S3Request<PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let input = request.input;
+        let fault = self.asked("PutObjectTagging", &input.bucket, &input.key).await?;
+        let tags = input.tagging.tag_set.into_iter();
+        let tags = tags.map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
+        if !lock(&self.state).bucket.set_tags(&input.key, tags.collect()) {
+            return Err(s3_error!(NoSuchKey));
+        }
+        answer(fault, PutObjectTaggingOutput::default())
+    }
+
+    async fn delete_object_tagging(
+        &self,
+        request: S3Request<DeleteObjectTaggingInput>,
+    ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        let input = request.input;
+        let fault = self.asked("DeleteObjectTagging", &input.bucket, &input.key).await?;
+        if !lock(&self.state).bucket.set_tags(&input.key, Vec::new()) {
+            return Err(s3_error!(NoSuchKey));
+        }
+        answer(fault, DeleteObjectTaggingOutput::default())
     }
 
     async fn delete_object(

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use http::HeaderMap;
 use packhouse_core::api::{MarkAnswer, MarkRequest, TakedownRequest};
+use packhouse_core::digest::Digest;
+use packhouse_core::release::Release;
 
 use super::operator;
 use crate::app::App;
@@ -26,7 +28,23 @@ pub async fn quarantine(
         Some(mark) => MarkChange::Quarantine(mark),
         None => MarkChange::Restore,
     };
-    change_marks(&app, &identifier, &request.version, &change).await
+    let answer = change_marks(&app, &identifier, &request.version, &change).await?;
+    // After the marks: a repeated request finishes one that died in between.
+    let found = release(&app, &identifier, &request.version).await?;
+    for digest in blobs(&found) {
+        let holders = app.ledger.holders(&digest, 1).await?;
+        let in_service = holders.first().is_some_and(|first| {
+            first.marks.quarantined.is_none() && first.marks.removed.is_none()
+        });
+        app.blobs.withhold(&digest, !in_service).await?;
+    }
+    Ok(answer)
+}
+
+/// The archive and the attachments of a release.
+fn blobs(release: &Release) -> impl Iterator<Item = Digest> {
+    let attached = release.attachments.iter().flatten().map(|attachment| attachment.digest);
+    attached.chain([release.digest])
 }
 
 /// Removes a release for good: a tombstone stays, its version is never reusable, and its bytes go
@@ -61,8 +79,7 @@ pub async fn remove(
         let change = MarkChange::Remove(mark);
         change_marks(&app, &identifier, &request.version, &change).await?
     };
-    let attached = found.attachments.iter().flatten().map(|attachment| attachment.digest);
-    for digest in attached.chain([found.digest]) {
+    for digest in blobs(&found) {
         if app.ledger.references(&digest).await? == 0 {
             app.blobs.delete(&digest).await?;
         }
