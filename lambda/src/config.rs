@@ -47,6 +47,8 @@ pub struct Config {
     pub origin_secrets: Vec<Secret>,
     /// SHA-256 of the operator's first token.
     pub admin_token: Option<Digest>,
+    /// Where archives and files of packages are had, if that is another host.
+    pub files_url: Option<PublicUrl>,
     /// Whether reads need a token.
     pub private: bool,
     /// Issuers beside GitHub's.
@@ -81,6 +83,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "none",
     ),
     ("PACKHOUSE_PUBLIC_URL", "where clients reach the registry, `https://...`", "required"),
+    (
+        "PACKHOUSE_FILES_URL",
+        "where archives and files of packages are had, `https://...`: a host of their own for what strangers wrote",
+        "the public URL",
+    ),
     (
         "PACKHOUSE_ORIGIN_SECRET",
         "value of the header `x-packhouse-origin` that the CDN adds, 32 characters or more; two, separated by a space, while one replaces the other",
@@ -117,7 +124,7 @@ impl Config {
         let bucket = reader.required("PACKHOUSE_BUCKET");
         let queue = reader.optional("PACKHOUSE_QUEUE_URL");
         let log_bucket = reader.optional("PACKHOUSE_LOG_BUCKET");
-        let public_url = reader.parsed("PACKHOUSE_PUBLIC_URL", |text| {
+        let https = |text: &str| {
             let url = PublicUrl::parse(text)?;
             let local = url.host().starts_with("127.0.0.1") || url.host().starts_with("localhost");
             if url.as_str().starts_with("https://") || local {
@@ -125,7 +132,9 @@ impl Config {
             } else {
                 Err(format!("is `{text}`: tokens need https"))
             }
-        });
+        };
+        let public_url = reader.parsed("PACKHOUSE_PUBLIC_URL", https);
+        let files_url = reader.optional_parsed("PACKHOUSE_FILES_URL", https);
         let asks_cdn = role.is_none_or(|role| role != Role::Worker);
         let secrets = reader.optional("PACKHOUSE_ORIGIN_SECRET");
         let origin_secrets: Vec<Secret> =
@@ -160,6 +169,7 @@ impl Config {
                     queue,
                     log_bucket,
                     public_url,
+                    files_url,
                     origin_secrets,
                     admin_token,
                     private,
@@ -264,6 +274,7 @@ mod tests {
                 *name,
                 "PACKHOUSE_QUEUE_URL"
                     | "PACKHOUSE_LOG_BUCKET"
+                    | "PACKHOUSE_FILES_URL"
                     | "PACKHOUSE_ISSUERS"
                     | "PACKHOUSE_MOTD"
                     | "PACKHOUSE_S3_PATH_STYLE"

@@ -99,6 +99,7 @@ impl Function {
         issuers.extend(config.issuers.iter().cloned());
         let settings = Settings {
             public_url: config.public_url.clone(),
+            files_url: config.files_url.clone(),
             private: config.private,
             open: false,
             loopback_only: false,

@@ -97,6 +97,7 @@ impl Server {
         }
         let settings = Settings {
             public_url,
+            files_url: None,
             private: config.private,
             open: config.open,
             loopback_only: config.open || config.dev_issuer,

@@ -56,6 +56,9 @@ impl PublicUrl {
 pub struct Settings {
     /// Where it is reached.
     pub public_url: PublicUrl,
+    /// Where archives and files of packages are had, if that is another host: what strangers wrote
+    /// then shares no origin with the registry's pages.
+    pub files_url: Option<PublicUrl>,
     /// Whether reads need a token too.
     pub private: bool,
     /// Whether writes go without a token: for trying out, on loopback only.
@@ -67,6 +70,13 @@ pub struct Settings {
     pub limits: Limits,
     /// What `ato` shows at every command.
     pub motd: Option<String>,
+}
+
+impl Settings {
+    /// Where archives and files of packages are had.
+    pub fn files_url(&self) -> &PublicUrl {
+        self.files_url.as_ref().unwrap_or(&self.public_url)
+    }
 }
 
 /// All that a handler needs.

@@ -1,10 +1,11 @@
-//! The addresses that the registry hands out. All start with the public URL; none ever redirects.
+//! The addresses that the registry hands out. All start with the public URL, or with that of files,
+//! where strangers' bytes have a host of their own; none ever redirects.
 
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::release::{Attachment, Release};
 
-use crate::app::PublicUrl;
+use crate::app::Settings;
 
 /// The archive's file name: `owner-name[-sub]-version.zip`. The key and not the text of the version,
 /// so it never holds `+`, which some readers of URLs take for a blank.
@@ -13,28 +14,28 @@ pub fn archive_name(release: &Release) -> String {
 }
 
 /// The permanent address of a release's archive.
-pub fn archive(base: &PublicUrl, release: &Release) -> String {
-    blob(base, &release.digest, &archive_name(release))
+pub fn archive(settings: &Settings, release: &Release) -> String {
+    blob(settings, &release.digest, &archive_name(release))
 }
 
 /// The permanent address of an attachment.
-pub fn attachment(base: &PublicUrl, attachment: &Attachment) -> String {
-    blob(base, &attachment.digest, file_name(&attachment.path))
+pub fn attachment(settings: &Settings, attachment: &Attachment) -> String {
+    blob(settings, &attachment.digest, file_name(&attachment.path))
 }
 
 /// A blob under a file name: the digest decides what is served, the name what it is saved as.
-fn blob(base: &PublicUrl, digest: &Digest, name: &str) -> String {
-    base.join(&format!("/blobs/sha256/{digest}/{}", escaped(name)))
+fn blob(settings: &Settings, digest: &Digest, name: &str) -> String {
+    settings.files_url().join(&format!("/blobs/sha256/{digest}/{}", escaped(name)))
 }
 
 /// The package's page.
-pub fn page(base: &PublicUrl, identifier: &Identifier) -> String {
-    base.join(&format!("/p/{identifier}"))
+pub fn page(settings: &Settings, identifier: &Identifier) -> String {
+    settings.public_url.join(&format!("/p/{identifier}"))
 }
 
 /// A file of a release.
-pub fn file(base: &PublicUrl, release: &Release, path: &str) -> String {
-    base.join(&file_path(release, path))
+pub fn file(settings: &Settings, release: &Release, path: &str) -> String {
+    settings.files_url().join(&file_path(release, path))
 }
 
 /// The path of [`file()`], below the public URL.

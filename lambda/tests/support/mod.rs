@@ -106,6 +106,7 @@ impl Registry {
         let app: App = Arc::new(Service {
             settings: Settings {
                 public_url: PublicUrl::parse("https://packages.example.org").unwrap(),
+                files_url: None,
                 private: false,
                 open: false,
                 loopback_only: false,

@@ -44,7 +44,7 @@ pub(crate) async fn package(State(app): State<App>, Id(id): Id) -> ApiResult<Pag
             let render = move || {
                 let path = latest.readme.as_ref().map_or("", |readme| readme.path.as_str());
                 let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                let file_url = |path: &str| urls::file(&app.settings.public_url, &latest, path);
+                let file_url = |path: &str| urls::file(&app.settings, &latest, path);
                 markdown::html(&text, &markdown::Place { folder, file_url: &file_url })
             };
             // A long README takes milliseconds: not on the threads that answer.
@@ -129,7 +129,7 @@ fn facts(body: &mut String, app: &App, release: &Release, head: Option<&Head>) {
     };
     let at = release.released_at.strftime("%Y-%m-%d %H:%M UTC");
     let _ = write!(body, "<h2>Published</h2>{at} by {published}");
-    let archive = escape::html(&urls::archive(&app.settings.public_url, release));
+    let archive = escape::html(&urls::archive(&app.settings, release));
     let _ = write!(
         body,
         "<h2>Archive</h2><a href=\"{archive}\">{}</a>, {} bytes<br><span class=dim>SHA-256 {}</span>",
@@ -148,7 +148,7 @@ fn needs(body: &mut String, app: &App, release: &Release) {
             let target = match &dependency.target {
                 Target::Registry { identifier } => format!(
                     "<a href=\"{}\">{}</a>",
-                    escape::html(&urls::page(&app.settings.public_url, identifier)),
+                    escape::html(&urls::page(&app.settings, identifier)),
                     escape::html(&identifier.to_string())
                 ),
                 Target::Native(native) => escape::html(&native.name),
@@ -182,7 +182,7 @@ fn needs(body: &mut String, app: &App, release: &Release) {
 fn versions(body: &mut String, app: &App, releases: &[Release]) {
     body.push_str("<h2>Versions</h2><ul>");
     for release in releases.iter().take(LISTED) {
-        let archive = escape::html(&urls::archive(&app.settings.public_url, release));
+        let archive = escape::html(&urls::archive(&app.settings, release));
         let version = escape::html(release.version.text());
         let day = release.released_at.strftime("%Y-%m-%d");
         let _ =
@@ -233,7 +233,7 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> ApiResult<Page> {
     };
     let _ = write!(body, "<h1>{heading}</h1><ul class=list>");
     for entry in found {
-        let url = escape::html(&urls::page(&app.settings.public_url, &entry.identifier));
+        let url = escape::html(&urls::page(&app.settings, &entry.identifier));
         let _ = write!(
             body,
             "<li><a href=\"{url}\"><strong>{}</strong></a> {} <span class=dim>{}, {} downloads</span>",
@@ -288,6 +288,6 @@ fn document(app: &App, title: &str, query: &str, body: &str) -> Page {
         env!("CARGO_PKG_VERSION")
     );
     Page::new(html, "text/html; charset=utf-8", Fresh::Minute, app.settings.private)
-        .header(header::CONTENT_SECURITY_POLICY, style::policy())
+        .header(header::CONTENT_SECURITY_POLICY, style::policy(&app.settings))
         .header(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
 }

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use http::HeaderValue;
 use packhouse_core::digest::Digest;
 
+use crate::app::Settings;
+
 /// The style sheet.
 pub(super) const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--link:#0b62c4}\
@@ -37,18 +39,19 @@ aside ul,.list{list-style:none;margin:0;padding:0}aside li{padding:.1rem 0}\
 article{border-top:1px solid var(--line);margin-top:1.5rem}\
 footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:1rem}";
 
-/// The pages' Content-Security-Policy: this style sheet, pictures and the search form of this very
-/// site; no script, no frame, nothing from elsewhere.
-pub(super) fn policy() -> HeaderValue {
-    static POLICY: OnceLock<HeaderValue> = OnceLock::new();
-    let make = || {
+/// The pages' Content-Security-Policy: this style sheet, pictures of `files` and the search form of
+/// this very site; no script, no frame, nothing from elsewhere.
+pub(super) fn policy(settings: &Settings) -> HeaderValue {
+    static HASH: OnceLock<String> = OnceLock::new();
+    let hash = HASH.get_or_init(|| {
         let hash = Digest::of(STYLE.as_bytes());
-        let hash = base64::engine::general_purpose::STANDARD.encode(hash.as_bytes());
-        let policy = format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; form-action 'self'; \
-             base-uri 'none'; frame-ancestors 'none'"
-        );
-        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-    };
-    POLICY.get_or_init(make).clone()
+        base64::engine::general_purpose::STANDARD.encode(hash.as_bytes())
+    });
+    // An origin has no character that ends a source or the header.
+    let files = settings.files_url.as_ref().map_or("'self'", |url| url.origin());
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src {files}; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

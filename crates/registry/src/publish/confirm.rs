@@ -87,7 +87,7 @@ fn settled(service: &Service, intent: &Intent, release: &Release) -> ApiResult<C
 fn answer(service: &Service, release: &Release) -> ConfirmAnswer {
     ConfirmAnswer {
         status: "ok".to_owned(),
-        url: urls::page(&service.settings.public_url, &release.identifier),
+        url: urls::page(&service.settings, &release.identifier),
         receipt: Some(receipt(service, release)),
         waiting_for: Vec::new(),
     }
@@ -325,7 +325,7 @@ async fn sealed(app: &App, intent: &Intent, train: &Train) -> ApiResult<Option<C
         Committed::Waiting(members) if waits_for(&members, intent) => Ok(None),
         Committed::Waiting(members) => Ok(Some(ConfirmAnswer {
             status: "ok".to_owned(),
-            url: urls::page(&app.settings.public_url, &intent.identifier),
+            url: urls::page(&app.settings, &intent.identifier),
             receipt: None,
             waiting_for: status::names(&members),
         })),

@@ -54,6 +54,7 @@ impl World {
             reads: Reads::default(),
             settings: Settings {
                 public_url,
+                files_url: None,
                 private: false,
                 open: false,
                 loopback_only: false,

@@ -168,7 +168,6 @@ fn kind(publisher: &Publisher) -> &'static str {
 
 /// What a publisher gets back for a release.
 pub fn receipt(service: &Service, release: &Release) -> Receipt {
-    let url = &service.settings.public_url;
     Receipt {
         schema: SCHEMA,
         identifier: release.identifier.to_string(),
@@ -178,8 +177,8 @@ pub fn receipt(service: &Service, release: &Release) -> Receipt {
         bytes: release.bytes,
         publisher: release.publisher.clone(),
         released_at: release.released_at.to_string(),
-        url: urls::page(url, &release.identifier),
-        download_url: urls::archive(url, release),
+        url: urls::page(&service.settings, &release.identifier),
+        download_url: urls::archive(&service.settings, release),
         warnings: release.warnings.clone(),
     }
 }

@@ -14,7 +14,7 @@ use packhouse_core::api::ErrorCode;
 use packhouse_core::api::read::{Hit, QueryAnswer};
 use packhouse_core::identifier::Identifier;
 
-use crate::app::{App, PublicUrl};
+use crate::app::{App, Settings};
 use crate::cache::{Fresh, Page, accepts_gzip};
 use crate::catalogue::{Entry, Snapshot};
 use crate::error::{ApiError, ApiResult};
@@ -54,9 +54,9 @@ pub(crate) async fn query(State(app): State<App>, uri: Uri) -> ApiResult<Respons
     })?;
     let snapshot = app.reads.catalogue.snapshot(&app).await?;
     let found = snapshot.search(&asked.query, HITS, COUNTED);
-    let base = &app.settings.public_url;
+    let settings = &app.settings;
     let answer = QueryAnswer {
-        packages: found.entries.iter().map(|entry| hit(base, entry)).collect(),
+        packages: found.entries.iter().map(|entry| hit(settings, entry)).collect(),
         total: found.total as u64,
         truncated: found.total > HITS,
     };
@@ -67,10 +67,10 @@ pub(crate) async fn query(State(app): State<App>, uri: Uri) -> ApiResult<Respons
 #[utoipa::path(get, path = "/v1/packages/all", tag = "read", responses((status = 200, body = QueryAnswer)))]
 pub(crate) async fn all(State(app): State<App>, request: HeaderMap) -> ApiResult<Response> {
     let snapshot = app.reads.catalogue.snapshot(&app).await?;
-    let base = &app.settings.public_url;
+    let settings = &app.settings;
     let total = snapshot.len();
     if total <= KEPT {
-        let packages = snapshot.portion(None, KEPT).iter().map(|e| hit(base, e)).collect();
+        let packages = snapshot.portion(None, KEPT).iter().map(|e| hit(settings, e)).collect();
         let answer = QueryAnswer { packages, total: total as u64, truncated: false };
         return page(&app, &snapshot, &answer);
     }
@@ -86,7 +86,7 @@ fn page(app: &App, snapshot: &Snapshot, answer: &QueryAnswer) -> ApiResult<Respo
 /// The list of all, written as it is sent: memory for one portion of it, however long it is.
 fn streamed(app: &App, snapshot: Arc<Snapshot>, gzip: bool) -> Response {
     const PORTION: usize = 200;
-    let base = app.settings.public_url.clone();
+    let settings = app.settings.clone();
     let mut writer = Writer::new(gzip);
     let mut at = 0;
     let mut last: Option<Identifier> = None;
@@ -105,7 +105,7 @@ fn streamed(app: &App, snapshot: Arc<Snapshot>, gzip: bool) -> Response {
             if at > 0 {
                 text.push(b',');
             }
-            if let Err(e) = serde_json::to_writer(&mut text, &hit(&base, entry)) {
+            if let Err(e) = serde_json::to_writer(&mut text, &hit(&settings, entry)) {
                 done = true;
                 return Some(Err(std::io::Error::from(e)));
             }
@@ -164,12 +164,12 @@ impl Writer {
     }
 }
 
-fn hit(base: &PublicUrl, entry: &Entry) -> Hit {
+fn hit(settings: &Settings, entry: &Entry) -> Hit {
     Hit {
         identifier: entry.identifier.to_string(),
         version: entry.version.clone(),
         summary: entry.summary.clone(),
-        url: urls::page(base, &entry.identifier),
+        url: urls::page(settings, &entry.identifier),
         repository: entry.repository.clone(),
         homepage: entry.homepage.clone(),
         downloads: Some(entry.downloads),

@@ -81,6 +81,7 @@ impl Registry {
             reads: Reads::default(),
             settings: Settings {
                 public_url,
+                files_url: None,
                 private,
                 open: false,
                 loopback_only: false,
@@ -486,6 +487,26 @@ async fn unknown_packages_are_answered_with_what_was_meant() {
         );
     }
     assert_eq!(registry.get("/v1/package/acme/%ff").await.status, 400);
+}
+
+#[tokio::test]
+async fn bytes_of_strangers_may_have_a_host_of_their_own() {
+    let mut registry = Registry::new();
+    let files = PublicUrl::parse("https://files.packages.example").unwrap();
+    Arc::get_mut(&mut registry.app).unwrap().settings.files_url = Some(files);
+    let readme = [("README.md", "# Hi\n![x](x.png)"), ("x.png", "png")];
+    registry.release("acme/sensor", "1.0.0", &readme, |_| {}).await;
+    let info = registry.get("/v1/package/acme/sensor/releases/1.0.0").await.json()["info"].clone();
+    let theirs =
+        |key: &str| info[key].as_str().unwrap().strip_prefix("https://files.packages.example");
+    assert!(theirs("download_url").unwrap().starts_with("/blobs/sha256/"), "{info}");
+    assert!(theirs("readme_url").unwrap().ends_with("/-/files/1.0.0/README.md"), "{info}");
+    assert_eq!(info["url"], format!("{BASE}/p/acme/sensor"));
+    let page = registry.get("/p/acme/sensor").await;
+    assert!(page.text().contains("src=\"https://files.packages.example/v1/package/acme/sensor/"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("img-src https://files.packages.example;"), "{policy}");
+    assert!(page.text().contains(&format!("action=\"{BASE}/p/\"")));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use packhouse_core::manifest::{Dependency, Export, NativeName, Target};
 use packhouse_core::release::{Attachment, Head, Mark, Release, SCHEMA};
 use packhouse_core::requirement::{Grammar, Requirement};
 
-use crate::app::PublicUrl;
+use crate::app::Settings;
 use crate::downloads::stats;
 use crate::ports::Downloads;
 use crate::urls;
@@ -33,7 +33,7 @@ pub fn latest(releases: Vec<Release>) -> Option<Release> {
 
 /// One release. `counts` are the package's.
 pub(super) fn release(
-    base: &PublicUrl,
+    settings: &Settings,
     release: &Release,
     counts: &[Downloads],
     now: Timestamp,
@@ -52,19 +52,19 @@ pub(super) fn release(
         license: described.license.clone(),
         summary: described.summary.clone(),
         homepage: described.homepage.clone(),
-        readme_url: readme_url(base, release),
-        url: urls::page(base, &release.identifier),
+        readme_url: readme_url(settings, release),
+        url: urls::page(settings, &release.identifier),
         stats: stats(counts, Some(release.version.key()), now),
         hashes: Hashes { sha256: release.digest.hex() },
         filename: urls::archive_name(release),
         git_ref: release.git_ref.clone(),
         requires_atopile: requires_atopile(release),
         size: release.bytes,
-        download_url: urls::archive(base, release),
+        download_url: urls::archive(settings, release),
         builds: builds(release),
         dependencies: requires(&described.dependencies),
-        artifacts: release.attachments.as_deref().map(|files| artifacts(base, files)),
-        layouts: release.attachments.as_deref().and_then(|files| layouts(base, files)),
+        artifacts: release.attachments.as_deref().map(|files| artifacts(settings, files)),
+        layouts: release.attachments.as_deref().and_then(|files| layouts(settings, files)),
         yanked_at: marks.yanked.as_ref().map(|m| m.at.to_string()),
         yanked_reason: marks.yanked.as_ref().map(|m| m.reason.clone()),
         import_statements: import_statements(release),
@@ -81,7 +81,7 @@ pub(super) fn release(
 
 /// A package as its `latest` release describes it.
 pub(super) fn package(
-    base: &PublicUrl,
+    settings: &Settings,
     head: Option<&Head>,
     latest: &Release,
     counts: &[Downloads],
@@ -99,8 +99,8 @@ pub(super) fn package(
         license: described.license.clone(),
         summary: described.summary.clone(),
         homepage: described.homepage.clone(),
-        readme_url: readme_url(base, latest),
-        url: urls::page(base, &latest.identifier),
+        readme_url: readme_url(settings, latest),
+        url: urls::page(settings, &latest.identifier),
         stats: stats(counts, None, now),
         format: described.format.clone(),
         native: head.and_then(|h| h.native.clone()),
@@ -145,8 +145,8 @@ fn object_key(release: &Release) -> String {
     format!("blobs/sha256/{}", release.digest)
 }
 
-fn readme_url(base: &PublicUrl, release: &Release) -> Option<String> {
-    release.readme.as_ref().map(|readme| urls::file(base, release, &readme.path))
+fn readme_url(settings: &Settings, release: &Release) -> Option<String> {
+    release.readme.as_ref().map(|readme| urls::file(settings, release, &readme.path))
 }
 
 /// `ato` takes a text only, refuses to install (and to look at older releases) when it cannot read
@@ -206,10 +206,10 @@ fn import_statements(release: &Release) -> Option<Vec<ImportStatement>> {
     (!statements.is_empty()).then_some(statements)
 }
 
-fn artifacts(base: &PublicUrl, files: &[Attachment]) -> Artifacts {
+fn artifacts(settings: &Settings, files: &[Attachment]) -> Artifacts {
     let artifacts = files.iter().map(|file| Artifact {
         filename: urls::file_name(&file.path).to_owned(),
-        url: urls::attachment(base, file),
+        url: urls::attachment(settings, file),
         size: file.bytes,
         hashes: Hashes { sha256: file.digest.hex() },
         build_name: file.path.split_once('/').map(|(target, _)| target.to_owned()),
@@ -218,7 +218,7 @@ fn artifacts(base: &PublicUrl, files: &[Attachment]) -> Artifacts {
 }
 
 /// The board of each target: `<target>/<target>.kicad_pcb`, else the first one in its folder.
-fn layouts(base: &PublicUrl, files: &[Attachment]) -> Option<Layouts> {
+fn layouts(settings: &Settings, files: &[Attachment]) -> Option<Layouts> {
     let mut boards: Vec<(&str, &Attachment)> = Vec::new();
     for file in files.iter().filter(|file| file.path.ends_with(".kicad_pcb")) {
         let Some((target, name)) = file.path.split_once('/') else { continue };
@@ -233,7 +233,7 @@ fn layouts(base: &PublicUrl, files: &[Attachment]) -> Option<Layouts> {
         .into_iter()
         .map(|(target, file)| Layout {
             build_name: target.to_owned(),
-            url: urls::attachment(base, file),
+            url: urls::attachment(settings, file),
         })
         .collect();
     (!layouts.is_empty()).then_some(Layouts { layouts })
