@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use axum::Router;
@@ -29,6 +28,7 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::access_logs;
+use crate::aws;
 use crate::config::{Config, Role};
 use crate::dynamo::DynamoLedger;
 use crate::event::{self, EventError};
@@ -68,12 +68,9 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// Where the environment has no credentials.
+    /// Where TLS cannot be set up.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
-        let shared = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
-        let keys = shared.credentials_provider();
-        let keys: SharedCredentialsProvider =
-            keys.ok_or_else(|| anyhow::anyhow!("the function has no credentials"))?;
+        let (shared, keys) = aws::configuration().await?;
         let dynamo = aws_sdk_dynamodb::Client::new(&shared);
         let s3 = aws_sdk_s3::config::Builder::from(&shared)
             .force_path_style(config.path_style)

@@ -2,6 +2,7 @@
 //! made of.
 
 pub mod access_logs;
+pub mod aws;
 pub mod config;
 pub mod dynamo;
 pub mod event;

@@ -22,10 +22,14 @@ pub fn packhouse_with_failpoints() -> &'static Path {
     BUILT.get_or_init(|| build("packhouse", "failpoints", &["--features", "failpoints"]))
 }
 
-/// The binary of the functions on AWS, in the test profile.
+/// The binary of the functions on AWS, in the test profile; `PACKHOUSE_TEST_BOOTSTRAP` names another one,
+/// such as what a release ships.
 pub fn bootstrap() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("bootstrap", "plain", &[]))
+    BUILT.get_or_init(|| match std::env::var_os("PACKHOUSE_TEST_BOOTSTRAP") {
+        Some(path) => PathBuf::from(path),
+        None => build("bootstrap", "plain", &[]),
+    })
 }
 
 /// Builds the program of this name; `variant` tells builds of one program apart.
