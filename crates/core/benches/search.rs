@@ -53,6 +53,14 @@ fn main() -> Result<(), IndexError> {
         black_box(Index::from_bytes(black_box(index.to_bytes()))).map(|_| start.elapsed())
     });
     println!("open: {:?}", median(opens.collect::<Result<_, _>>()?));
+    let (_, first) = corpus.queries.get(1).cloned().unwrap_or_default();
+    let mut firsts = Vec::new();
+    for query in &first {
+        let start = Instant::now();
+        black_box(Index::from_bytes(black_box(index.to_bytes()))?.search(query, LIMIT));
+        firsts.push(start.elapsed());
+    }
+    println!("open and first query: {:?}", median(firsts));
     println!("{:<22} {:>10} {:>10} {:>10}", "query, µs", "p50", "p90", "p99");
     for (kind, queries) in &corpus.queries {
         let mut times = Vec::new();

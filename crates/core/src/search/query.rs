@@ -42,24 +42,42 @@ pub(super) struct Word {
 }
 
 impl Word {
-    pub(super) fn new(reader: Reader<'_>, text: &str, is_last: bool) -> Self {
-        let mut terms = Vec::new();
-        terms.extend(reader.term(text).map(|info| (info, 1.0)));
-        if is_last {
-            started(reader, text, &mut terms);
-        }
+    /// What `text` stands for in each of `readers`, which are read as one: it has slips only where none
+    /// of them has it, and is as rare as in all of them. And how many postings that are.
+    pub(super) fn of_each<const N: usize>(
+        readers: [Reader<'_>; N],
+        text: &str,
+        is_last: bool,
+    ) -> (usize, [Self; N]) {
+        let mut terms = readers.map(|reader| {
+            let mut terms = Vec::new();
+            terms.extend(reader.term(text).map(|info| (info, 1.0)));
+            if is_last {
+                started(reader, text, &mut terms);
+            }
+            terms
+        });
         // One slip is looked for first: it is likelier, and a walk for two takes five times as long.
         for limit in 1..=typo::slips(text.chars().count()) {
-            if terms.is_empty() {
+            if !terms.iter().all(Vec::is_empty) {
+                break;
+            }
+            for (reader, terms) in readers.into_iter().zip(&mut terms) {
                 typo::near(reader, text, limit, |info, slips| {
                     terms.push((info, SLIP.powi(slips as i32)))
                 });
-                keep_best(&mut terms);
+                keep_best(terms);
             }
         }
-        let postings = terms.iter().map(|(info, _)| info.postings as usize).sum::<usize>();
-        let (docs, held) = (reader.docs() as f32, postings.min(reader.docs()) as f32);
-        Self { terms, postings, rarity: (1.0 + (docs - held + 0.5) / (held + 0.5)).ln() }
+        let words = terms.map(|terms| {
+            let postings = terms.iter().map(|(info, _)| info.postings as usize).sum::<usize>();
+            Self { terms, postings, rarity: 0.0 }
+        });
+        let postings = words.iter().map(|word| word.postings).sum::<usize>();
+        let docs = readers.iter().map(Reader::docs).sum::<usize>();
+        let (docs, held) = (docs as f32, postings.min(docs) as f32);
+        let rarity = (1.0 + (docs - held + 0.5) / (held + 0.5)).ln();
+        (postings, words.map(|word| Self { rarity, ..word }))
     }
 
     fn worth(&self, left: f32, impact: u8) -> f32 {
@@ -162,32 +180,49 @@ fn keep_best(terms: &mut Vec<(TermInfo, f32)>) {
     }
 }
 
-/// The best `limit` documents by words, in no order.
-pub(super) fn find(reader: Reader<'_>, texts: &[String], limit: usize) -> Vec<Found> {
+/// The best `limit` documents of each of `readers` by words, in no order. A document is worth the
+/// same as if one index had all of them.
+pub(super) fn find<const N: usize>(
+    readers: [Reader<'_>; N],
+    texts: &[String],
+    limit: usize,
+) -> [Vec<Found>; N] {
     let last = texts.len().saturating_sub(1);
-    let mut words = texts
+    let mut by_word = texts
         .iter()
         .enumerate()
-        .map(|(i, text)| Word::new(reader, text, i == last))
+        .map(|(i, text)| Word::of_each(readers, text, i == last))
         .collect::<Vec<_>>();
-    words.sort_by_key(|word| word.postings);
-    let mut found = match &words[..] {
-        [] => return Vec::new(),
-        // The best of one word are among the best of its terms.
-        [only] => only.found(reader, limit > BEST),
-        [rarest, others @ ..] => {
-            let mut found = rarest.found(reader, true);
-            for word in others {
-                word.narrow(reader, &mut found);
-            }
-            if found.is_empty() { any_of(reader, &words, limit > BEST) } else { found }
+    by_word.sort_by_key(|(postings, _)| *postings);
+    let mut words = [const { Vec::new() }; N];
+    for (_, of_each) in by_word {
+        words.iter_mut().zip(of_each).for_each(|(words, word)| words.push(word));
+    }
+    let mut found = std::array::from_fn(|i| all_of(readers[i], &words[i], limit > BEST));
+    if texts.len() > 1 && found.iter().all(Vec::is_empty) {
+        found = std::array::from_fn(|i| any_of(readers[i], &words[i], limit > BEST));
+    }
+    for found in &mut found {
+        if found.len() > limit {
+            found.select_nth_unstable_by(limit, Found::better);
+            found.truncate(limit);
         }
-    };
-    if found.len() > limit {
-        found.select_nth_unstable_by(limit, Found::better);
-        found.truncate(limit);
     }
     found
+}
+
+/// The documents that have all words; of a single frequent one the best, unless `all`.
+fn all_of(reader: Reader<'_>, words: &[Word], all: bool) -> Vec<Found> {
+    match words {
+        [] => Vec::new(),
+        // The best of one word are among the best of its terms.
+        [only] => only.found(reader, all),
+        [rarest, others @ ..] => {
+            let mut found = rarest.found(reader, true);
+            others.iter().for_each(|word| word.narrow(reader, &mut found));
+            found
+        }
+    }
 }
 
 /// The documents that have one of the words at least; having more of them counts.

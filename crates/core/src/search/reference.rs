@@ -140,6 +140,37 @@ proptest! {
     }
 
     #[test]
+    fn two_indexes_find_together_what_one_of_all_documents_finds(
+        documents in prop::collection::vec((document(), any::<bool>()), 0..30),
+        queries in prop::collection::vec(
+            "|[ab]{1,9}|(acme|bolt)/[ab]{0,3}|[ab]{1,4} [abé]{1,8}|温|tempsensr|sensor TEMP|qqqqqq [ab]", 1..8,
+        ),
+    ) {
+        let mut keys = BTreeSet::new();
+        let documents = documents.into_iter().filter(|(d, _)| keys.insert(d.identifier.key().to_owned())).collect::<Vec<_>>();
+        let of = |kept: &dyn Fn(bool) -> bool| {
+            Index::build(documents.iter().filter(|(_, is_new)| kept(*is_new)).map(|(d, _)| d.clone()))
+        };
+        let (all, old, new) = (of(&|_| true), of(&|is_new| !is_new), of(&|is_new| is_new));
+        let terms = documents.iter().flat_map(|(d, _)| impacts(d).into_keys()).collect::<BTreeSet<_>>();
+        for query in queries {
+            let near = |w: &String| near_terms(&terms.iter().collect(), w, true).len() > 32;
+            // Beyond, a word stands for the best of its terms only.
+            if words::words(&query).iter().any(near) {
+                continue;
+            }
+            let mut expected = all.search(&query, usize::MAX);
+            let [mut found, changed] = old.search_with(&new, &query, usize::MAX);
+            found.extend(changed);
+            let order = |a: &super::Hit, b: &super::Hit| b.rank().cmp(&a.rank()).then_with(|| a.identifier.cmp(&b.identifier));
+            expected.sort_by(order);
+            found.sort_by(order);
+            let shown = |hits: &[super::Hit]| hits.iter().map(|hit| (hit.identifier.clone(), hit.typed, hit.score)).collect::<Vec<_>>();
+            prop_assert_eq!(shown(&found), shown(&expected), "{}", query);
+        }
+    }
+
+    #[test]
     fn cut_flipped_and_random_bytes_neither_panic_nor_loop(
         documents in prop::collection::vec(document(), 1..20), cut in any::<prop::sample::Index>(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..8), 1..9), random in prop::collection::vec(any::<u8>(), 0..400),
