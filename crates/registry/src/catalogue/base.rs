@@ -120,7 +120,7 @@ impl Base {
 
     /// The search index as bytes.
     pub fn index_bytes(&self) -> Bytes {
-        Bytes::copy_from_slice(self.index.to_bytes())
+        self.index.bytes().clone()
     }
 
     /// The entries as bytes.

@@ -82,16 +82,16 @@ impl Snapshot {
     /// The best `limit` packages for a query, best first, and how many there are, counted up to
     /// `counted`; the most popular for a blank query.
     ///
-    /// Words are rare or frequent by the base for packages of the base, and by the changes for those
-    /// that changed: on a large registry, what was published a moment ago may rank a little off.
+    /// How rare a word is is counted in the base and the changes together, so hits of both compare;
+    /// a changed package counts twice until the next base.
     pub fn search(&self, query: &str, limit: usize, counted: usize) -> Found {
         let hidden = self.changes.len();
-        let mut old = self.base.index().search(query, counted.saturating_add(hidden));
+        let most = counted.saturating_add(hidden);
+        let [mut old, new] = self.base.index().search_with(&self.changed, query, most);
         if hidden > 0 {
             let unchanged = |id: Identifier| !self.changes.contains_key(&id);
             old.retain(|hit| hit.identifier.parse().is_ok_and(unchanged));
         }
-        let new = self.changed.search(query, counted);
         let total = (old.len() + new.len()).min(counted);
         let old = old.into_iter().take(limit);
         let old = old.filter_map(|hit| Some((self.base.entry(hit.position)?, hit)));
@@ -102,8 +102,7 @@ impl Snapshot {
         let mut best: Vec<_> = old.chain(new).collect();
         if hidden > 0 {
             best.sort_by(|(a, by_a), (b, by_b)| {
-                let typed = by_b.typed.cmp(&by_a.typed);
-                typed.then(by_b.score.total_cmp(&by_a.score)).then(b.downloads.cmp(&a.downloads))
+                by_b.rank().cmp(&by_a.rank()).then(b.downloads.cmp(&a.downloads))
             });
         }
         let best = best.into_iter().take(limit.min(counted));
