@@ -30,7 +30,7 @@ use tower::ServiceExt as _;
 use crate::access_logs;
 use crate::aws;
 use crate::config::{Config, Role};
-use crate::dynamo::DynamoLedger;
+use crate::dynamo::{DynamoLedger, DynamoTurns};
 use crate::event::{self, EventError};
 use crate::jobs::{Asked, SqsJobs};
 use crate::observe::Line;
@@ -110,7 +110,9 @@ impl Function {
             clock: Arc::new(SystemClock),
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
-            reads: Reads::default().with_views(catalogue, ViewIndexFiles::new(views.clone())),
+            reads: Reads::default()
+                .with_views(catalogue, ViewIndexFiles::new(views.clone()))
+                .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),
         });
         let drain = Drain::new(app.clone(), views);
         let registry = router(app.clone(), Router::new());

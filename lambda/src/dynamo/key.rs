@@ -23,6 +23,7 @@
 //! | `~token#<sha256>` | `token` | an API token by its hash |
 //! | `~tokens` | `<id>` | API tokens by id |
 //! | `~downloads#<id>` | `<day>` | download counts of a day by version |
+//! | `~turn#<hash>` | `turn` | when an address may start its next download with `ato` |
 //! | `~counted#<source>` | `<id>#<day>` | that a log file's counts are among those of a day |
 //!
 //! What starts with `~` guards itself by its own version; everything else changes only together with
@@ -127,6 +128,11 @@ impl Key {
         hash.update(&[0]);
         hash.update(jti.as_bytes());
         Self::new(format!("~seen#{}", hash.finish()), "seen")
+    }
+
+    /// An address is a person's: its hash is the key.
+    pub(super) fn turn(address: std::net::IpAddr) -> Self {
+        Self::new(format!("~turn#{}", Digest::of(address.to_string().as_bytes())), "turn")
     }
 
     pub(super) fn hidden(id: &Identifier, version: &str) -> Self {

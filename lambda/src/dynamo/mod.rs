@@ -21,6 +21,8 @@ mod records;
 mod rows;
 mod snapshot;
 mod table;
+mod turns;
 
 pub use ledger::{DynamoLedger, create_table};
 pub use records::{MemoryRecords, Records};
+pub use turns::DynamoTurns;

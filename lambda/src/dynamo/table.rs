@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, TransactWriteItem};
 use packhouse_registry::ports::{StoreError, StoreResult};
 use tokio::time::Instant;
 
@@ -130,6 +130,46 @@ impl Table {
             match call.set_key(Some(key_attributes(key))).send().await {
                 Ok(answer) => return Ok(answer.item),
                 Err(error) => patience.pause(&passing("GetItem", error)?).await?,
+            }
+        }
+    }
+
+    /// Updates an item under a condition, numbers being `values`; the number that the attribute `answer`
+    /// has then, or `None` where the condition did not hold. `#ttl` names the expiry.
+    pub(super) async fn update_number(
+        &self,
+        key: &Key,
+        update: &str,
+        condition: &str,
+        values: &[(&str, u64)],
+        answer: &str,
+    ) -> StoreResult<Option<u64>> {
+        let mut patience = self.patience();
+        let values: HashMap<_, _> = values
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), AttributeValue::N(n.to_string())))
+            .collect();
+        loop {
+            let call = self
+                .client
+                .update_item()
+                .table_name(&self.name)
+                .set_key(Some(key_attributes(key)))
+                .update_expression(update)
+                .condition_expression(condition)
+                .expression_attribute_names("#ttl", "ttl")
+                .set_expression_attribute_values(Some(values.clone()))
+                .return_values(ReturnValue::UpdatedNew);
+            match call.send().await {
+                Ok(done) => {
+                    let number = done.attributes.as_ref().and_then(|all| all.get(answer));
+                    let number = number.and_then(|n| n.as_n().ok()?.parse().ok());
+                    return Ok(Some(number.unwrap_or_default()));
+                }
+                Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+                    return Ok(None);
+                }
+                Err(error) => patience.pause(&passing("UpdateItem", error)?).await?,
             }
         }
     }

@@ -34,7 +34,7 @@ use crate::cache::Pages;
 use crate::catalogue::{Catalogue, LedgerCatalogue};
 use crate::downloads::Counter;
 use crate::error::{ApiError, ApiResult};
-use crate::spacing::Spacing;
+use crate::spacing::{Spacing, Turns};
 use crate::{guard, pages};
 
 pub(crate) use blobs::safe_headers;
@@ -95,6 +95,13 @@ impl Reads {
     ) -> Self {
         self.catalogue = Box::new(catalogue);
         self.index_files = Box::new(index_files);
+        self
+    }
+
+    /// With turns of `ato`'s downloads that several processes share.
+    #[must_use]
+    pub fn with_turns(mut self, turns: impl Turns + 'static) -> Self {
+        self.spacing = Spacing::new(turns);
         self
     }
 }
