@@ -1,5 +1,6 @@
 //! What can be asked of `packhouse`.
 
+mod deploy;
 mod moving;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
+pub(crate) use deploy::Deploy;
 pub(crate) use moving::{Doctor, Export, Import};
 
 const STYLES: Styles = Styles::styled()
@@ -420,7 +422,7 @@ pub(crate) struct PolicySource {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "All of these need an API token with the action `admin`, in PACKHOUSE_TOKEN or with --token-file."
+    after_help = "All of these but `deploy` need an API token with the action `admin`, in PACKHOUSE_TOKEN or with --token-file."
 )]
 pub(crate) struct Admin {
     #[command(subcommand)]
@@ -443,6 +445,8 @@ pub(crate) enum AdminVerb {
     Export(Export),
     /// Put what an export wrote into a registry, and verify it
     Import(Import),
+    /// Deploy a registry to AWS, or change one
+    Deploy(Deploy),
 }
 
 #[derive(Args, Debug)]

@@ -139,6 +139,11 @@ async fn every_call_keeps_to_its_number_of_requests() {
     registry.drain().await.unwrap();
     catalogue(&world);
 
+    let page = include_str!("../../docs/aws.md");
+    for (what, _, table, bucket) in COSTS {
+        let row = format!("| {what} | {table} | {bucket} |");
+        assert!(page.contains(&row), "docs/aws.md lacks {row}");
+    }
     println!("{:<40} {:>8} {:>4} {:>10}", "call, cold", "DynamoDB", "S3", "bytes");
     let mut over = Vec::new();
     let mut line = |what: &str, asked: (usize, usize), most: (usize, usize), bytes: usize| {

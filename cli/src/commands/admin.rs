@@ -22,6 +22,9 @@ use crate::ui::Ui;
 const NOTHING: Option<&()> = None;
 
 pub(crate) fn run(args: &Admin, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
+    if let AdminVerb::Deploy(args) = &args.verb {
+        return super::deploy::run(args, ui);
+    }
     let manifest = if global.registry.is_some() { None } else { context::nearest_manifest() };
     let registry = context::registry(global, manifest.as_ref())?;
     let token = context::operator_token(global, &registry)?;
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &Admin, global: &Global, ui: &Ui) -> anyhow::Result<Exit
         AdminVerb::Import(args) => {
             super::moving::import(&args.folder, &operator.client, &operator.token, ui)?;
         }
+        AdminVerb::Deploy(_) => {} // answered above: it needs no registry
     }
     Ok(Exit::Ok)
 }

@@ -197,7 +197,7 @@ async fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<
 }
 
 /// Writes a file that its owner alone can read.
-fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
