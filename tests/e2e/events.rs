@@ -3,6 +3,8 @@
 
 use packhouse_tests::binary::root;
 use packhouse_tests::lambda::{AwsRegistry, Invoked, Settings};
+use packhouse_tests::raw::{Parcel, Raw};
+use packhouse_tests::{Options, TestRegistry};
 use serde_json::Value;
 
 /// (file below `tests/events`, function, status).
@@ -72,4 +74,19 @@ fn every_shape_of_event_has_its_answer() {
     let bad = ["059f36b4-87a3-44ab-83d2-661970000004", "059f36b4-87a3-44ab-83d2-661970000005"];
     assert_eq!(ids, bad, "jobs that are none come again, and then go aside");
     assert!(!registry.log().contains("panicked"), "{}", registry.log());
+}
+
+#[test]
+fn a_queue_that_is_away_costs_a_release_nothing() {
+    let away = ("AWS_ENDPOINT_URL_SQS".to_owned(), "http://127.0.0.1:1".to_owned());
+    let registry = TestRegistry::on_aws(Options { environment: vec![away], ..Options::default() });
+    let parcel = Parcel::new("acme/sensor", "1.0.0", "x");
+    let ci = registry.ci("acme/sensor").tag("v1.0.0");
+    let (status, receipt) = Raw { url: registry.url(), ci }.publish(&parcel);
+    assert_eq!(status, 200, "{receipt}");
+    assert_eq!(registry.get("/v1/package/acme/sensor")["info"]["version"], "1.0.0");
+    assert!(registry.wait_for_log("`views` waits for the schedule"), "{}", registry.log());
+    let worked = registry.work(&event("schedule"));
+    assert_eq!((&worked["views"]["event"], &worked["views"]["made"]), (&1.into(), &1.into()));
+    assert_eq!(registry.work(&event("schedule"))["views"]["made"], 0, "once");
 }

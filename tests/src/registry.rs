@@ -185,6 +185,11 @@ impl TestRegistry {
         self.aws.is_some()
     }
 
+    /// Sends an event to the worker on AWS; its answer.
+    pub fn work(&self, event: &str) -> serde_json::Value {
+        self.aws.as_ref().expect("it is on AWS").work(event)
+    }
+
     /// Whether a blob is kept from the CDN, which reads the store itself; never where there is none.
     pub fn withholds(&self, digest: &packhouse_core::digest::Digest) -> bool {
         let blob = self.aws.as_ref().map(|aws| aws.s3.object(&format!("blobs/sha256/{digest}")));

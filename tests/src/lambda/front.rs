@@ -51,6 +51,12 @@ impl Front {
         format!("http://{}", self.address)
     }
 
+    /// Sends an event to the worker.
+    pub(super) fn work(&self, event: &str) -> Invoked {
+        let functions = self.functions.read().expect("the functions");
+        functions.as_ref().map_or(Invoked::Lost, |functions| functions.worker.invoke(event))
+    }
+
     /// Sends requests to these functions from now on; the earlier ones end.
     pub(super) fn serve(&self, functions: Option<Functions>) {
         *self.functions.write().expect("the functions") = functions;

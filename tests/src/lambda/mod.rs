@@ -112,6 +112,14 @@ impl AwsRegistry {
         all
     }
 
+    /// Sends an event to the worker; its answer.
+    pub fn work(&self, event: &str) -> serde_json::Value {
+        match self.front.work(event) {
+            Invoked::Answered { body, .. } => serde_json::from_slice(&body).expect("JSON"),
+            other => panic!("the worker: {other:?}"),
+        }
+    }
+
     /// Where clients reach it.
     pub fn url(&self) -> String {
         self.front.url()
