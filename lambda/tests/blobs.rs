@@ -8,19 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use packhouse_core::api::{UploadForm, UploadPut};
 use packhouse_core::digest::Digest;
-use packhouse_lambda::s3::S3Blobs;
+use packhouse_lambda::s3::{S3Blobs, S3Views, Seen, ViewTag};
 use packhouse_registry::ports::{
     BlobBody, Blobs, IntentId, Part, Staged, StoreError, StoreResult, Upload, UploadBounds,
 };
 use packhouse_registry::uploads::{Receiver, Staging};
 use packhouse_tests::http;
-use packhouse_tests::s3::{Fault, TestS3};
-use support::blobs_on;
+use packhouse_tests::s3::{BUCKET, Fault, TestS3};
+use packhouse_tests::sqs::TestSqs;
+use support::{blobs_on, s3_client};
 
 /// Blobs whose uploads come as a client's would: by the presigned PUT.
 struct Uploading(Arc<S3Blobs>);
@@ -352,4 +356,63 @@ async fn a_withheld_blob_is_kept_from_the_cdn_and_read_by_the_service() {
     for withheld in [true, false] {
         blobs.withhold(&nobody, withheld).await.unwrap();
     }
+}
+
+/// The same verbs on a server that was written by others: ministack, which checks signatures of
+/// presigned requests and conditions, but no checksums.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_of_the_protocol_agrees() {
+    let server = TestSqs::start();
+    let keys = Credentials::new("test", "test", None, None, "tests"); // the pair that it knows
+    let keys = SharedCredentialsProvider::new(keys);
+    let client = s3_client(&server.url(), keys.clone());
+    client.create_bucket().bucket(BUCKET).send().await.unwrap();
+    let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
+    let versioned = client.put_bucket_versioning().bucket(BUCKET);
+    versioned.versioning_configuration(versioning.build()).send().await.unwrap();
+    let blobs = S3Blobs::new(client.clone(), keys, BUCKET);
+    let intent = IntentId::random().unwrap();
+    let bytes = b"the archive";
+    let bounds = bounds_of(&intent, Part::Archive, bytes);
+    let upload = blobs.upload(&bounds, Timestamp::now()).await.unwrap().put.unwrap();
+
+    let mut elsewhere = upload.clone();
+    elsewhere.url = upload.url.replace(intent.as_str(), IntentId::random().unwrap().as_str());
+    assert_eq!(put(&elsewhere, bytes).await, 403, "another key");
+    assert_eq!(put(&upload, b"the archive and more").await, 403, "a longer body");
+    for left_out in ["x-amz-checksum-sha256", "if-none-match"] {
+        assert_eq!(put_with(&upload, bytes, |name| name != left_out).await, 403, "{left_out}");
+    }
+    let mut longer = upload.clone();
+    longer.url = upload.url.replace("X-Amz-Expires=", "X-Amz-Expires=9");
+    assert_eq!(put(&longer, bytes).await, 403, "an altered expiry");
+    assert_eq!(blobs.pin(&intent, Part::Archive).await.unwrap(), None, "nothing of it was kept");
+    assert_eq!(put(&upload, bytes).await, 200);
+    assert_eq!(put(&upload, bytes).await, 412, "a second upload");
+
+    let staged = blobs.pin(&intent, Part::Archive).await.unwrap().unwrap();
+    let over = client.put_object().bucket(BUCKET).key(format!("staging/{intent}/archive"));
+    over.body(ByteStream::from_static(b"other bytes")).send().await.unwrap();
+    assert_eq!(blobs.read_staged(&staged).await.unwrap().unwrap(), &bytes[..], "as it was pinned");
+    // It says no checksum of what it copied, and without one a copy is not believed.
+    let refused = blobs.promote(&staged, &Digest::of(bytes)).await.unwrap_err();
+    assert!(refused.to_string().contains("without a checksum"), "{refused}");
+    let stored = blobs.put(Bytes::from_static(bytes)).await.unwrap();
+    assert_eq!(blobs.put(Bytes::from_static(bytes)).await.unwrap(), stored, "again");
+    assert_eq!(blobs.size(&stored).await.unwrap(), Some(bytes.len() as u64));
+    blobs.discard(&intent).await.unwrap();
+    assert_eq!(blobs.pin(&intent, Part::Archive).await.unwrap(), None);
+
+    let views = S3Views::new(client, BUCKET);
+    let put_view = async |text: &'static str, replaces: Option<&ViewTag>| {
+        let bytes = Bytes::from_static(text.as_bytes());
+        views.put("index/acme/sensor.json", bytes, "application/json", "no-cache", replaces).await
+    };
+    assert!(put_view("one", None).await.unwrap());
+    assert!(!put_view("two", None).await.unwrap(), "there is one");
+    let tag = views.tag("index/acme/sensor.json").await.unwrap().unwrap();
+    assert!(put_view("two", Some(&tag)).await.unwrap());
+    assert!(!put_view("three", Some(&tag)).await.unwrap(), "its tag is of an earlier state");
+    let seen = views.get_unless("index/acme/sensor.json", Some(&tag)).await.unwrap();
+    assert!(matches!(seen, Seen::Other(bytes, _) if bytes == "two"));
 }
