@@ -19,7 +19,7 @@ import zipfile
 import boto3
 from botocore.config import Config
 
-from template import transformed
+from template import TEMPLATE, transformed
 
 GIVEN = {"Domain": "packages.example.org", "AdminTokenSha256": "0" * 64}
 NOTHING = {"Ref": "AWS::NoValue"}
@@ -121,6 +121,26 @@ def create(endpoint):
     return len(json.loads(text)["Resources"])
 
 
+def package(endpoint, folder):
+    """What `packhouse admin deploy` runs first: the AWS CLI uploads the code and writes the template anew, without the
+    aliases that CloudFormation does not read."""
+    beside = pathlib.Path(folder) / "deployed"
+    beside.mkdir()
+    (beside / "template.yaml").write_bytes(TEMPLATE.read_bytes())
+    with zipfile.ZipFile(beside / "bootstrap.zip", "w") as code:
+        code.writestr("bootstrap", "#!/bin/sh\n")
+    aws = pathlib.Path(sys.executable).parent.parent / "awscli/bin/aws"
+    told = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "HOME": folder}
+    subprocess.run([aws, "s3", "mb", "s3://code-bucket"], env=told, check=True, stdout=subprocess.DEVNULL)
+    command = [aws, "cloudformation", "package", "--template-file", beside / "template.yaml", "--s3-bucket", "code-bucket"]
+    packaged = beside / "packaged.yaml"
+    subprocess.run(command + ["--output-template-file", packaged], env=told, check=True, stdout=subprocess.DEVNULL)
+    text = packaged.read_text()
+    assert text.count("CodeUri: s3://code-bucket/") == 3 and "CodeUri: bootstrap.zip" not in text, "the code is not uploaded"
+    aliases = [line for line in text.splitlines() if re.search(r"(: |- )[&*][A-Za-z]", line)]
+    assert not aliases, aliases
+
+
 def main():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -135,6 +155,7 @@ def main():
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 time.sleep(0.2)
+            package(f"http://127.0.0.1:{port}", folder)
             made = create(f"http://127.0.0.1:{port}")
         except BaseException:
             log.seek(0)

@@ -31,7 +31,6 @@ def transformed():
     source = plain(load(str(TEMPLATE)))
     for name in ["Read", "Publish", "Worker"]:
         source["Resources"][name]["Properties"]["CodeUri"] = "s3://code/bootstrap.zip"
-    source["Globals"]["Function"]["CodeUri"] = "s3://code/bootstrap.zip"
     import boto3
 
     session = boto3.Session(region_name="us-east-1")
