@@ -173,10 +173,9 @@ async fn a_drain_that_fails_anywhere_is_finished_by_the_next() {
         println!("{what:<52} | {first:<11} | done");
         rows += 1;
     };
-    for at in 0..to_s3.len() {
+    for (at, (operation, key)) in to_s3.iter().enumerate() {
         for lasting in [false, true] {
             for fault in [Fault::SlowDown, Fault::AnswerLost, Fault::Conflict] {
-                let (operation, key) = &to_s3[at];
                 if fault == Fault::Conflict && operation != "PutObject" {
                     continue;
                 }

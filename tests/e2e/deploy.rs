@@ -128,7 +128,8 @@ fn a_first_deploy_makes_a_token_and_a_later_one_keeps_what_is_there() {
 #[test]
 fn what_is_missing_is_said_before_anything_is_done() {
     let world = World::new();
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 5] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+    let cases: [Case<'_>; 5] = [
         (&["--set", "Domain=x"], &[], 2, "`Domain=x` is no parameter to set"),
         (&["--set", "oops"], &[], 2, "write --set NAME=VALUE"),
         (&[], &[("AWS_REGION", "eu-central-1")], 2, "certificates of us-east-1 only"),

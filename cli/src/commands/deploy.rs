@@ -1,6 +1,6 @@
 //! `packhouse admin deploy`: the stack on AWS, by the AWS CLI.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> anyhow::Result<Exit> {
         finish(args, &account, &plan, Value::Null, ui)?;
         return Ok(Exit::Ok);
     }
-    if !args.yes && !agreed()? {
+    if !args.yes && !agreed(ui)? {
         return Err(Stop::usage("nothing was deployed", "say yes, or add --yes").into());
     }
     if let Some(file) = plan.token_file.as_deref().filter(|file| !file.exists()) {
@@ -238,7 +238,7 @@ fn costs() -> String {
 }
 
 /// Whether somebody at a terminal agrees.
-fn agreed() -> anyhow::Result<bool> {
+fn agreed(ui: &Ui) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Stop::usage(
             "nobody is there to be asked",
@@ -246,8 +246,7 @@ fn agreed() -> anyhow::Result<bool> {
         )
         .into());
     }
-    eprint!("Deploy? [y/N] ");
-    std::io::stderr().flush()?;
+    ui.text("Deploy? [y/N] ");
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
