@@ -15,8 +15,8 @@ use super::{checksum, fault};
 
 /// The folders of views; what lies elsewhere is not theirs to write.
 const FOLDERS: [&str; 2] = ["index/", "views/"];
-/// No view is longer: it is held in memory.
-const LONGEST_BYTES: usize = 64 << 20;
+/// No view is longer: it is held in memory. The entries of a million packages are shorter.
+const LONGEST_BYTES: usize = 256 << 20;
 /// How often a put is sent again that met another writer of the same key.
 const CONFLICTS: u32 = 5;
 
@@ -48,7 +48,7 @@ impl S3Views {
         Self { client, bucket: bucket.into() }
     }
 
-    /// A view, and the tag with which it may be replaced; `None` when there is none. At most 64 MiB.
+    /// A view, and the tag with which it may be replaced; `None` when there is none. At most 256 MiB.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl S3Views {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Broken`] for a key that is no view's, and for more than 64 MiB.
+    /// [`StoreError::Broken`] for a key that is no view's, and for more than 256 MiB.
     pub async fn put(
         &self,
         key: &str,
