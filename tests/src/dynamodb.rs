@@ -1,9 +1,7 @@
 //! DynamoDB for tests: a real server of its protocol in a process and a folder of its own.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -11,6 +9,7 @@ use packhouse_lambda::dynamo::create_table;
 
 use crate::binary::root;
 use crate::registry::free_port;
+use crate::server::ServerProcess;
 
 /// The access key that the servers know: the one of AWS's documentation.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -28,47 +27,29 @@ pub enum Server {
 
 /// A server that runs until it is dropped.
 pub struct TestDynamo {
-    address: SocketAddr,
-    child: Child,
-    _folder: tempfile::TempDir,
+    process: ServerProcess,
 }
 
 impl TestDynamo {
-    /// Starts a server without tables. `tests/run` installs them below `target/tools`.
+    /// Starts a server without tables.
     pub fn start(server: Server) -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the server");
-        let port = free_port();
         let (package, program) = match server {
             Server::ExtendDb => ("@extenddb/linux-x64", "extenddb"),
             Server::Dynoxide => ("@dynoxide/linux-x64", "dynoxide"),
         };
-        let path = tools().join(package).join(program);
-        let mut command = Command::new(&path);
-        command.arg("serve").args(["--port", &port.to_string()]);
-        if server == Server::ExtendDb {
-            command.arg("--foreground");
-        }
-        let child = command
-            .current_dir(&folder)
-            .env("HOME", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}; `tests/run` installs it", path.display()));
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let started = Self { address, child, _folder: folder };
-        let end = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < end, "{program} does not answer on {address}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        started
+        let (program, port) = (tools().join(package).join(program), free_port());
+        let process = ServerProcess::start(&program, port, |command, _| {
+            command.arg("serve").args(["--port", &port.to_string()]);
+            if server == Server::ExtendDb {
+                command.arg("--foreground");
+            }
+        });
+        Self { process }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.process.address
     }
 
     /// Makes a table as the registry wants it.
@@ -81,14 +62,7 @@ impl TestDynamo {
 
     /// Its endpoint.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Drop for TestDynamo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.url()
     }
 }
 

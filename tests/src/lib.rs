@@ -14,6 +14,7 @@ pub mod proxy;
 pub mod raw;
 pub mod registry;
 pub mod s3;
+mod server;
 pub mod sqs;
 
 pub use ci::{Ci, Outcome, Runs, plain};
