@@ -272,8 +272,10 @@ def race(context):
     for name in ("read", "publish", "worker"):
         each = [mine / peer for mine, peer in zip(firsts[name], firsts["hello"])]
         ratio = statistics.median(each)
-        target, met = ("<= 1.3 x", ratio <= 1.3) if name == "read" else ("", None)
-        detail = f"{min(each):.2f}-{max(each):.2f}; {spread(firsts[name])} to {spread(firsts['hello'])}"
+        # On a busy machine both wait for a core, and the ratio says nothing: the fastest starts have to agree.
+        fastest = min(firsts[name]) / min(firsts["hello"])
+        target, met = ("<= 1.3 x", max(ratio, fastest) <= 1.3) if name == "read" else ("", None)
+        detail = f"the fastest of each {fastest:.2f} x; {min(each):.2f}-{max(each):.2f}; {spread(firsts[name])} to {spread(firsts['hello'])}"
         detail += f"; warm {spread([v[1] for v in values[name]], digits=2)}; {spread([v[2] for v in values[name]], 'MB')} resident"
         context.table.add(f"cold start, {name}", target, f"{ratio:.2f} x", met, detail)
     hello_mb = statistics.median(value[2] for value in values["hello"])
