@@ -133,13 +133,18 @@ fn check_format(path: &Path) -> Result<bool, FolderError> {
             Err(FolderError::Format { path: marker, found })
         }
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            // A second process may be making this very folder: only names of ours are welcome.
             for entry in fs::read_dir(path)? {
                 let name = entry?.file_name();
                 let name = name.to_string_lossy();
-                if !name.starts_with("format") && name != "lost+found" {
-                    return Err(FolderError::Foreign(path.to_owned()));
+                if name.starts_with("format") || name == "lost+found" {
+                    continue;
                 }
+                // Another process may have made this very folder in between: then the marker, which
+                // comes first, is there by now.
+                return match marker.try_exists()? {
+                    true => check_format(path),
+                    false => Err(FolderError::Foreign(path.to_owned())),
+                };
             }
             create_once(&marker, format!("packhouse {FORMAT}\n").as_bytes())?;
             Ok(true)
