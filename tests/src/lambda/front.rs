@@ -167,6 +167,11 @@ fn respond(client: &mut TcpStream, invoked: Invoked, bodiless: bool) -> std::io:
             values.iter().map(|v| (name.clone(), v.as_str().unwrap_or_default().to_owned())),
         );
     }
+    // The CDN says when it answers.
+    let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    if let Ok(date) = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
+        headers.push(("date".to_owned(), date));
+    }
     let unsaid = !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     if unsaid && !matches!(status, 204 | 304) {
         headers.push(("content-length".to_owned(), content.len().to_string()));
