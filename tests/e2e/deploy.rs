@@ -108,9 +108,14 @@ fn a_first_deploy_makes_a_token_and_a_later_one_keeps_what_is_there() {
     let sum = format!("AdminTokenSha256={}", Digest::of(token.as_bytes()).hex());
     let log = world.log();
     let last = log.lines().rfind(|line| line.contains("cloudformation deploy")).unwrap();
-    for part in
-        [&*sum, "Domain=packages.example.org", "Private=true", "HostedZoneId=Z1", "CAPABILITY_IAM"]
-    {
+    for part in [
+        &*sum,
+        "Domain=packages.example.org",
+        "Private=true",
+        "HostedZoneId=Z1",
+        "CAPABILITY_IAM",
+        "--s3-bucket code",
+    ] {
         assert!(last.contains(part), "{part}: {last}");
     }
     assert!(!log.contains(&token) && !deployed.stderr.contains(&token), "only its hash leaves");

@@ -137,6 +137,9 @@ def package(endpoint, folder):
     subprocess.run(command + ["--output-template-file", packaged], env=told, check=True, stdout=subprocess.DEVNULL)
     text = packaged.read_text()
     assert text.count("CodeUri: s3://code-bucket/") == 3 and "CodeUri: bootstrap.zip" not in text, "the code is not uploaded"
+    # CloudFormation takes 51,200 bytes in a request and 1 MB from a bucket, as `deploy --s3-bucket` hands it over.
+    assert len(text.encode()) < 1_000_000, "the template is too long"
+    print(f"template.yaml: {len(text.encode())} bytes once it is packaged")
     aliases = [line for line in text.splitlines() if re.search(r"(: |- )[&*][A-Za-z]", line)]
     assert not aliases, aliases
 

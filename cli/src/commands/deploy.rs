@@ -171,6 +171,9 @@ fn plan(args: &Deploy, account: &Account) -> anyhow::Result<Plan> {
     package.extend(["--output-template-file".to_owned(), path(&packaged)]);
     let mut deploy = words(&["cloudformation", "deploy", "--template-file"]);
     deploy.extend([path(&packaged), "--stack-name".to_owned(), args.stack.clone()]);
+    // Written out, the template is longer than what CloudFormation takes in a request.
+    deploy.extend(["--s3-bucket".to_owned(), args.code_bucket.clone()]);
+    deploy.extend(["--s3-prefix".to_owned(), args.stack.clone()]);
     deploy.extend(words(&["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"]));
     deploy.extend(["--parameter-overrides".to_owned(), format!("Domain={}", args.domain)]);
     deploy.extend(args.zone.iter().map(|zone| format!("HostedZoneId={zone}")));
