@@ -94,3 +94,24 @@ fn the_table_of_limits_is_the_one_in_the_code() {
     let held: Vec<_> = table.map(|(n, v)| (n.clone(), v.as_u64().expect("a number"))).collect();
     assert_eq!(told, held);
 }
+
+#[test]
+fn cargo_run_knows_which_program_the_readme_means() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let told = std::process::Command::new(cargo)
+        .current_dir(root())
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .output()
+        .expect("cargo runs");
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let usual = told["workspace_default_members"].as_array().expect("members");
+    let packages = told["packages"].as_array().expect("packages").iter();
+    let targets = packages
+        .filter(|package| usual.contains(&package["id"]))
+        .flat_map(|package| package["targets"].as_array().expect("targets"));
+    let programs: Vec<_> = targets
+        .filter(|target| target["kind"][0] == "bin")
+        .map(|target| target["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(programs, ["packhouse"]);
+}
