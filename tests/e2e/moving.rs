@@ -223,6 +223,9 @@ fn a_registry_moves_to_aws_and_back() {
     second.issuer = first.issuer.clone();
     assert!(second.is_on_aws() && !first.is_on_aws());
     moved(&first, &second, &PACKAGES);
+    let probe = Parcel::new("other/probe", "3.0.0", "3.0.0").digest;
+    assert!(second.withholds(&probe), "what is in quarantine is kept from the CDN here, too");
+    assert!(!second.withholds(&Parcel::new("acme/base", "0.1.0", "0.1.0").digest));
     released(&second, "acme/sensor", "1.3.0");
     released(&second, "acme/cloud", "0.1.0");
     let found = second.get("/v1/packages?query=cloud");

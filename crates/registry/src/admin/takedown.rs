@@ -32,13 +32,28 @@ pub async fn quarantine(
     // After the marks: a repeated request finishes one that died in between.
     let found = release(&app, &identifier, &request.version).await?;
     for digest in blobs(&found) {
-        let holders = app.ledger.holders(&digest, 1).await?;
-        let in_service = holders.first().is_some_and(|first| {
-            first.marks.quarantined.is_none() && first.marks.removed.is_none()
-        });
-        app.blobs.withhold(&digest, !in_service).await?;
+        settle(&app, &digest).await?;
     }
     Ok(answer)
+}
+
+/// Lets those who read the store itself have a blob exactly if a release in service holds it.
+async fn settle(app: &App, digest: &Digest) -> ApiResult<()> {
+    let holders = app.ledger.holders(digest, 1).await?;
+    let in_service = holders
+        .first()
+        .is_some_and(|first| first.marks.quarantined.is_none() && first.marks.removed.is_none());
+    Ok(app.blobs.withhold(digest, !in_service).await?)
+}
+
+/// The same for the blobs of a release that an import brought in out of service.
+pub(super) async fn settle_imported(app: &App, release: &Release) -> ApiResult<()> {
+    if release.marks.quarantined.is_some() {
+        for digest in blobs(release) {
+            settle(app, &digest).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The archive and the attachments of a release.
@@ -82,6 +97,9 @@ pub async fn remove(
     for digest in blobs(&found) {
         if app.ledger.references(&digest).await? == 0 {
             app.blobs.delete(&digest).await?;
+        } else {
+            // What is left may be in quarantine.
+            settle(&app, &digest).await?;
         }
     }
     Ok(answer)

@@ -18,6 +18,7 @@ use packhouse_core::digest::Digest;
 use packhouse_core::escape::printable;
 
 use super::operator;
+use super::takedown::settle_imported;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body as JsonBody;
@@ -117,6 +118,11 @@ pub async fn import(State(app): State<App>, request: Request) -> ApiResult<Json<
         }
         error => error.into(),
     })?;
+    for record in &records {
+        if let Record::Release { release, .. } = record {
+            settle_imported(&app, release).await?;
+        }
+    }
     Ok(Json(ImportAnswer { schema: 1, loaded: records.len() as u64, missing }))
 }
 
