@@ -11,6 +11,7 @@ use packhouse_core::formats;
 use packhouse_core::limits::Limits;
 use packhouse_core::manifest::Manifest;
 use packhouse_core::secret::Secret;
+use packhouse_core::source::Unfit;
 use packhouse_core::tree::Tree;
 use packhouse_core::version::Version;
 use packhouse_forge::git::{Checkout, repository_of};
@@ -239,7 +240,7 @@ pub(crate) fn apply_version(
 }
 
 /// Sets a tag's version; a format that takes its version from the tag needs no more than the tag.
-fn set_where_it_fits(source: &mut Source, version: &Version) -> Result<(), ClientError> {
+fn set_where_it_fits(source: &mut Source, version: &Version) -> Result<(), Unfit> {
     match source.set_version(version.text()) {
         Err(_) if source.manifest.version_from_tag && source.manifest.version.is_none() => Ok(()),
         other => other,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use packhouse_client::publish::Failed;
 use packhouse_client::{ClientError, Refusal};
 use packhouse_core::api::ErrorCode;
+use packhouse_core::source::Unfit;
 use serde_json::json;
 
 use crate::ui::{self, Ui};
@@ -170,6 +171,15 @@ fn told(error: &anyhow::Error) -> Told<'_> {
             message: stop.message.clone(),
             during: None,
             hint,
+            refusal: None,
+        };
+    }
+    if let Some(unfit) = error.downcast_ref::<Unfit>() {
+        return Told {
+            exit: Exit::Usage,
+            message: unfit.message.clone(),
+            during: None,
+            hint: Some(unfit.help.clone()),
             refusal: None,
         };
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use packhouse_client::plan::{self, Opened, Source, broken_finding};
-use packhouse_core::audit::Finding;
+use packhouse_client::plan::{self, Opened, Source};
+use packhouse_core::audit::{self, Finding};
 use packhouse_core::limits::Limits;
 use packhouse_core::report::{self, Audited, Outcome};
 use packhouse_core::tree::Tree;
@@ -78,7 +78,7 @@ fn one(
             title: broken.path.to_string(),
             version: None,
             folder: context::report_folder(&folder),
-            findings: vec![broken_finding(&broken)],
+            findings: audit::broken(&broken),
             tree,
         }),
         Opened::Package(source) => {

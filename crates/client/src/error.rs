@@ -3,6 +3,7 @@
 use packhouse_core::api::ErrorCode;
 use packhouse_core::archive::ArchiveError;
 use packhouse_core::escape::excerpt;
+use packhouse_core::source::Unfit;
 
 use crate::token::TokenError;
 
@@ -107,6 +108,12 @@ impl Refusal {
             request_id: text("request_id", 100),
             facts: facts.collect(),
         })
+    }
+}
+
+impl From<Unfit> for ClientError {
+    fn from(unfit: Unfit) -> Self {
+        Self::Usage { message: unfit.message, help: unfit.help }
     }
 }
 

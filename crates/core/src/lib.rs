@@ -20,5 +20,6 @@ pub mod report;
 pub mod requirement;
 pub mod search;
 pub mod secret;
+pub mod source;
 pub mod tree;
 pub mod version;
