@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use anstyle::{AnsiColor, Style};
 use packhouse_core::escape::{printable, workflow_data};
+pub(crate) use packhouse_core::report::size;
 use packhouse_core::secret::Secret;
 
 use crate::args::{Color, Global};
@@ -180,13 +181,4 @@ pub(crate) fn var(name: &str) -> Option<String> {
 /// A path as people see it.
 pub(crate) fn shown(path: &std::path::Path) -> String {
     printable(&path.to_string_lossy())
-}
-
-/// A size as people see it: `812 B`, `4.2 KiB`, `18.3 MiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
 }

@@ -3,36 +3,14 @@
 use std::path::Path;
 
 use packhouse_client::plan::{self, Opened, Source};
-use packhouse_core::audit::{self, Finding};
 use packhouse_core::limits::Limits;
-use packhouse_core::report::{self, Audited, Outcome};
-use packhouse_core::tree::Tree;
+use packhouse_core::report::{self, Outcome};
+use packhouse_core::review::Checked;
 
 use crate::args::{Audit, Global, ReportFormat};
 use crate::context;
 use crate::exit::{Exit, Stop};
 use crate::ui::Ui;
-
-/// A package that was audited.
-pub(super) struct Checked {
-    pub(super) title: String,
-    pub(super) version: Option<String>,
-    pub(super) folder: String,
-    pub(super) tree: Tree,
-    pub(super) findings: Vec<Finding>,
-}
-
-impl Checked {
-    pub(super) fn audited(&self) -> Audited<'_> {
-        Audited {
-            package: self.title.clone(),
-            version: self.version.clone(),
-            folder: self.folder.clone(),
-            findings: &self.findings,
-            tree: Some(&self.tree),
-        }
-    }
-}
 
 pub(crate) fn run(args: &Audit, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     let fail_on = args.fail_on.parse().map_err(|e: report::FailOnError| {
@@ -73,27 +51,20 @@ fn one(
     limits: &Limits,
     ui: &Ui,
 ) -> anyhow::Result<Checked> {
-    match plan::open(path, &args.files.choice(), limits)? {
-        Opened::Broken { folder, tree, broken } => Ok(Checked {
-            title: broken.path.to_string(),
-            version: None,
-            folder: context::report_folder(&folder),
-            findings: audit::broken(&broken),
-            tree,
-        }),
+    let opened = plan::open(path, &args.files.choice(), limits)?;
+    let (mut setting, mut facts) = (plan::Setting::default(), None);
+    let folder = match &opened {
+        Opened::Broken { folder, .. } => folder,
         Opened::Package(source) => {
-            let setting = context::cheap_setting(&context::job(), &source, args.tag.as_deref(), ui);
-            let facts = match context::registry_of(global, Some(&source.manifest))? {
-                Some(registry) => {
-                    let client = context::client(global, &registry)?;
-                    known(&source, &setting, &client, &[])?
-                }
-                None => None,
-            };
-            let findings = source.audit(&setting, facts.as_ref(), limits);
-            Ok(check(*source, &setting, findings))
+            setting = context::cheap_setting(&context::job(), source, args.tag.as_deref(), ui);
+            if let Some(registry) = context::registry_of(global, Some(&source.manifest))? {
+                facts = known(source, &setting, &context::client(global, &registry)?, &[])?;
+            }
+            &source.folder
         }
-    }
+    };
+    let folder = context::report_folder(folder);
+    Ok(Checked::new(opened, &folder, &setting, facts.as_ref(), limits))
 }
 
 /// What the registry knows of a package that has a name.
@@ -106,18 +77,6 @@ pub(super) fn known(
     let Ok(identifier) = source.identifier(setting) else { return Ok(None) };
     let version = source.version(&identifier, setting).ok();
     Ok(Some(client.facts(&identifier, version.as_ref(), &source.manifest, beside)?))
-}
-
-/// A source with its findings, as reports want it.
-pub(super) fn check(source: Source, setting: &plan::Setting, findings: Vec<Finding>) -> Checked {
-    let version = source.identifier(setting).and_then(|id| source.version(&id, setting)).ok();
-    Checked {
-        title: source.title(setting),
-        version: version.map(|version| version.to_string()),
-        folder: context::report_folder(&source.folder),
-        findings,
-        tree: source.tree,
-    }
 }
 
 /// How reports look here.

@@ -12,10 +12,11 @@ use packhouse_core::audit::{Finding, Severity};
 use packhouse_core::escape::printable;
 use packhouse_core::limits::Limits;
 use packhouse_core::report::{self, Audited, FailOn};
+use packhouse_core::review::Checked;
 use packhouse_core::secret::Secret;
 use serde_json::{Value, json};
 
-use super::audit::{Checked, check, known, style};
+use super::audit::{known, style};
 use crate::args::{Global, Publish};
 use crate::context;
 use crate::exit::{Exit, Stop};
@@ -99,7 +100,8 @@ fn audited(
         if !findings.iter().any(is_error) {
             ready.push(source.pack(&setting)?);
         }
-        checked.push(check(source, &setting, findings));
+        let folder = context::report_folder(&source.folder);
+        checked.push(Checked::of(source, &folder, &setting, findings));
     }
     let audited: Vec<_> = checked.iter().map(Checked::audited).collect();
     let all = checked.iter().flat_map(|checked| &checked.findings);

@@ -12,13 +12,11 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use packhouse_core::audit::{Oddity, OddityKind};
 use packhouse_core::escape::printable;
 use packhouse_core::limits::Limits;
+use packhouse_core::snapshot::IGNORE_FILE;
 use packhouse_core::tree::{Tree, TreeFile, TreePath};
 use rayon::prelude::*;
 
 use crate::error::ClientError;
-
-/// The ignore file that only this client reads; its syntax is that of `.gitignore`.
-pub const IGNORE_FILE: &str = ".packhouseignore";
 
 /// What to take beside the defaults. Patterns are those of `.gitignore`.
 #[derive(Clone, Debug, Default)]

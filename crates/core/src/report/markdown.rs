@@ -58,7 +58,7 @@ fn row(package: &Audited, finding: &Finding) -> String {
 
 /// A sentence of ours that may quote outside text in backticks: quotes become code spans, and the
 /// rest is escaped, since a quoted text may hold backticks itself.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let text = printable(text);
     let mut out = String::new();
     for (nth, part) in text.split('`').enumerate() {
@@ -83,7 +83,7 @@ fn prose(text: &str) -> String {
 }
 
 /// `text` as a code span inside a table.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = printable(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

@@ -3,6 +3,7 @@
 //! All renderers take the same [`Audited`] packages and answer text. Everything that comes from
 //! outside goes through [`crate::escape`]; no renderer knows a terminal, a file or an environment.
 
+pub mod comment;
 pub mod github;
 pub mod human;
 pub mod json;
@@ -162,6 +163,15 @@ pub fn outcome<'a>(findings: impl IntoIterator<Item = &'a Finding>, fail_on: Fai
         FailOn::Never => false,
     };
     if fails { Outcome::Failed(worst) } else { Outcome::Passed(worst) }
+}
+
+/// A size as people see it: `812 B`, `4.2 KiB`, `18.3 MiB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
 }
 
 /// The address of a rule's page.
