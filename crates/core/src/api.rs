@@ -306,7 +306,44 @@ pub struct Receipt {
     pub warnings: Vec<String>,
 }
 
-/// `POST /v1/publish/rehearse`: what a publish would answer; nothing is stored.
+/// `POST /v1/publish/rehearse`: a publish that is only asked about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RehearsalRequest {
+    /// What would be published.
+    #[serde(flatten)]
+    pub publish: PublishRequest,
+    /// Asks about the run that would follow this one, and not about this one: from a pull request,
+    /// the push of the tag that the package's policy wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppose: Option<Supposed>,
+}
+
+/// The run that would publish, as far as the one that asks knows it. The ref, the event and the
+/// protection of the ref are those that the package's policy asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Supposed {
+    /// Paths of workflows that publish, for example `.github/workflows/publish.yml`. A policy that
+    /// names another one would refuse the run; none says nothing about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workflows: Vec<String>,
+    /// The repository. Without a token it stands for the claims that nobody proves; with one the
+    /// token's count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<SupposedRepository>,
+}
+
+/// A repository as GitHub names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SupposedRepository {
+    /// `owner/name`.
+    pub name: String,
+    /// Its number.
+    pub id: String,
+    /// Its owner's number.
+    pub owner_id: String,
+}
+
+/// The answer to [`RehearsalRequest`]: what a publish would answer; nothing is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RehearsalAnswer {
     /// Always `ok`: a publish that would be refused answers its error.
@@ -320,6 +357,12 @@ pub struct RehearsalAnswer {
     /// The newest released version, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest: Option<String>,
+    /// Whether a token proved who asks; without one the decision is about what was supposed.
+    #[serde(default)]
+    pub proved: bool,
+    /// The ref that the decision is about, for example `refs/tags/v1.4.0`; `None` with an API token.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub git_ref: Option<String>,
 }
 
 /// `POST /v1/package/{id}/-/yank` and `.../-/deprecate`.

@@ -25,6 +25,7 @@ pub mod openapi;
 pub mod pages;
 pub mod ports;
 pub mod publish;
+pub mod rate;
 pub mod read;
 pub mod request_id;
 pub mod router;

@@ -15,10 +15,12 @@ use crate::version::Version;
 mod audience;
 mod change;
 mod decide;
+mod suppose;
 
 pub use audience::{Manage, audience, manage_audience, rehearsal_audience};
 pub use change::{PolicyError, is_loosening};
 pub use decide::{admitted_events, decide, decide_manage};
+pub use suppose::suppose;
 
 /// Who may publish a package and from where; lives in the package's head. Reading one refuses fields
 /// that it does not have: a mistyped `enviroment` must not make a policy that asks for none.

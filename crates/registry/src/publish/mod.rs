@@ -23,7 +23,7 @@ mod turns;
 
 pub use confirm::confirm;
 pub use identity::receipt;
-pub use rehearse::rehearse;
+pub use rehearse::{rehearse, simulate};
 pub(crate) use request::replayed;
 pub use request::request;
 pub use status::status;

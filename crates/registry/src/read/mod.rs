@@ -34,6 +34,7 @@ use crate::cache::Pages;
 use crate::catalogue::{Catalogue, LedgerCatalogue};
 use crate::downloads::Counter;
 use crate::error::{ApiError, ApiResult};
+use crate::rate::PerMinute;
 use crate::spacing::{Spacing, Turns};
 use crate::{guard, pages};
 
@@ -67,6 +68,8 @@ pub struct Reads {
     pub downloads: Counter,
     /// Turns of `ato`'s downloads.
     pub spacing: Spacing,
+    /// Rehearsals that prove nothing.
+    pub rehearsals: PerMinute,
     /// Files of archives being unpacked at the same time: each takes memory of its size.
     unpacking: Semaphore,
 }
@@ -79,6 +82,7 @@ impl Default for Reads {
             index_files: Box::new(index::NoIndexFiles),
             downloads: Counter::default(),
             spacing: Spacing::default(),
+            rehearsals: PerMinute::new(120, 1_200),
             unpacking: Semaphore::new(4),
         }
     }
