@@ -117,6 +117,7 @@ fn refused(refusal: &Refusal) -> Exit {
         | E::TokenInvalid
         | E::TokenExpired
         | E::TokenReplayed
+        | E::SignatureInvalid
         | E::WrongAudience
         | E::WrongIssuer
         | E::WrongEvent

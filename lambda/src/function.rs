@@ -110,6 +110,7 @@ impl Function {
             clock: Arc::new(SystemClock),
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
+            webhook: None,
             reads: Reads::default()
                 .with_views(catalogue, ViewIndexFiles::new(views.clone()))
                 .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),
@@ -215,7 +216,7 @@ impl Function {
     /// Queues a job if it can be done soon.
     async fn enqueue(&self, job: Job) {
         let Some(jobs) = &self.jobs else { return };
-        let queued = tokio::time::timeout(QUEUEING, jobs.enqueue(job, self.app.clock.now()));
+        let queued = tokio::time::timeout(QUEUEING, jobs.enqueue(job.clone(), self.app.clock.now()));
         match queued.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -250,7 +251,8 @@ impl Function {
                 // What the batch asks for twice is done once.
                 Ok(job) if done.contains(&job) => Ok(()),
                 Ok(job) => {
-                    self.run(job, until).await.map(|_| done.push(job)).map_err(|e| e.to_string())
+                    let did = self.run(job.clone(), until).await;
+                    did.map(|_| done.push(job)).map_err(|e| e.to_string())
                 }
                 Err(why) => Err(why),
             };

@@ -25,6 +25,7 @@ packhouse_registry::conformance_tests! { make, jobs:
     a_job_that_comes_while_it_is_done_is_done_again,
     a_job_that_failed_rests,
     of_many_takers_each_job_has_one,
+    reviews_of_several_pull_requests_are_several,
 }
 
 #[tokio::test]

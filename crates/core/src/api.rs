@@ -64,6 +64,8 @@ error_codes! {
     TokenExpired = "token-expired",
     /// Used before.
     TokenReplayed = "token-replayed",
+    /// A webhook's delivery that is not signed as it should be.
+    SignatureInvalid = "signature-invalid",
     /// Made for another audience.
     WrongAudience = "wrong-audience",
     /// From another issuer.

@@ -32,7 +32,7 @@ impl Jobs for EmbeddedJobs {
             ON CONFLICT (name) DO UPDATE SET again = receipt IS NOT NULL";
         let record = json("job", &job)?;
         let write = self.ledger.write(Durability::Deferred, move |rows| {
-            rows.run(sql, params![job.name(), record, now.as_microsecond()]).map(drop)
+            rows.run(sql, params![job.key(), record, now.as_microsecond()]).map(drop)
         });
         write.await
     }
@@ -57,7 +57,7 @@ impl Jobs for EmbeddedJobs {
         let again = "UPDATE jobs SET due = ?3, attempts = 0, receipt = NULL, again = 0
             WHERE name = ?1 AND receipt = ?2 AND again = 1";
         let done = "DELETE FROM jobs WHERE name = ?1 AND receipt = ?2";
-        let (name, receipt) = (taken.job.name(), taken.receipt.clone());
+        let (name, receipt) = (taken.job.key(), taken.receipt.clone());
         let write = self.ledger.write(Durability::Deferred, move |rows| {
             rows.run(again, params![name, receipt, now.as_microsecond()])?;
             rows.run(done, params![name, receipt]).map(drop)
@@ -69,7 +69,7 @@ impl Jobs for EmbeddedJobs {
         let again = "UPDATE jobs SET due = ?3, receipt = NULL
             WHERE name = ?1 AND receipt = ?2 AND attempts < ?4";
         let gone = "DELETE FROM jobs WHERE name = ?1 AND receipt = ?2";
-        let (name, receipt) = (taken.job.name(), taken.receipt.clone());
+        let (name, receipt) = (taken.job.key(), taken.receipt.clone());
         let due = (now + pause(taken.attempt)).as_microsecond();
         let write = self.ledger.write(Durability::Deferred, move |rows| {
             rows.run(again, params![name, receipt, due, ATTEMPTS])?;

@@ -242,7 +242,8 @@ fn bounded(from: Option<&mut impl std::io::Read>, limit: u64) -> Vec<u8> {
     kept
 }
 
-fn is_commit(text: &str) -> bool {
+/// Whether `text` is git's full name of an object: 40 or 64 hex digits.
+pub(crate) fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 

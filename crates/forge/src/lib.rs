@@ -1,3 +1,4 @@
-//! Where sources live: the `git` program behind one safe wrapper.
+//! Git and GitHub: what a checkout or a commit says of itself, and what is said to a pull request.
 
 pub mod git;
+pub mod github;

@@ -93,6 +93,8 @@ pub struct Service {
     pub verifier: Verifier,
     /// Turns at checking archives; start with `Turns::default()`.
     pub turns: crate::publish::Turns,
+    /// What GitHub tells the registry's App, where it has one.
+    pub webhook: Option<crate::webhook::Webhook>,
     /// What the read side keeps in memory; start with `Reads::default()`.
     pub reads: crate::read::Reads,
 }

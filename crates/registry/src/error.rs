@@ -94,7 +94,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         E::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         E::VersionExists | E::ImportConflict => StatusCode::CONFLICT,
         E::IntentExpired | E::Removed => StatusCode::GONE,
-        E::TokenMissing | E::TokenInvalid | E::TokenExpired => StatusCode::UNAUTHORIZED,
+        E::TokenMissing | E::TokenInvalid | E::TokenExpired | E::SignatureInvalid => {
+            StatusCode::UNAUTHORIZED
+        },
         E::TokenReplayed
         | E::WrongAudience
         | E::WrongIssuer

@@ -33,4 +33,5 @@ pub mod spacing;
 pub mod transfer;
 pub mod uploads;
 pub mod urls;
+pub mod webhook;
 pub mod work;

@@ -20,7 +20,7 @@ use packhouse_core::release::{Event, Head, Mark, Release};
 use packhouse_core::version::Version;
 use serde::{Deserialize, Serialize};
 
-pub use jobs::{Job, Jobs, Taken};
+pub use jobs::{Job, Jobs, PullRequest, Taken};
 pub use record::Record;
 
 /// A fault of a store. Stores retry passing faults themselves, so this is what remains.

@@ -46,7 +46,7 @@ pub async fn work_off<F: Future<Output = StoreResult<()>>>(
 ) -> StoreResult<usize> {
     let mut done = 0;
     while let Some(taken) = jobs.take(service.clock.now(), lease).await? {
-        match run(taken.job).await {
+        match run(taken.job.clone()).await {
             Ok(()) => jobs.finish(&taken, service.clock.now()).await?,
             Err(error) => {
                 let (name, attempt) = (taken.job.name(), taken.attempt);

@@ -118,6 +118,7 @@ impl Registry {
             clock: Arc::new(SystemClock),
             verifier: Verifier::default(),
             turns: Turns::default(),
+            webhook: None,
             reads: Reads::default().with_views(catalogue, index_files),
         });
         let drain = Drain::new(app.clone(), views);

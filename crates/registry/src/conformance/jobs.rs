@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::jobs::{ATTEMPTS, pause};
-use crate::ports::{Job, Jobs, Taken};
+use crate::ports::{Job, Jobs, PullRequest, Taken};
 
 /// Leases are whole seconds, and real queues let them pass in real time.
 const LEASE: SignedDuration = SignedDuration::from_secs(2);
@@ -88,6 +88,24 @@ pub async fn a_job_that_comes_while_it_is_done_is_done_again<J: Jobs>(queue: Arc
     let again = queue.take().await;
     assert_eq!((again.job, again.attempt), (Job::Views, 1));
     queue.finish(&again).await;
+    assert!(queue.is_idle().await);
+}
+
+/// Jobs of one kind about several things are several; about the same thing they are one at most once
+/// they are done.
+pub async fn reviews_of_several_pull_requests_are_several<J: Jobs>(queue: Arc<Timed<J>>) {
+    let review = |number| {
+        let repository = "acme/sensor".to_owned();
+        Job::Review(PullRequest { installation: 7, repository, number })
+    };
+    queue.enqueue(review(1)).await;
+    queue.enqueue(review(2)).await;
+    let (one, two) = (queue.take().await, queue.take().await);
+    let mut jobs = [one.job.clone(), two.job.clone()];
+    jobs.sort();
+    assert_eq!(jobs, [review(1), review(2)]);
+    queue.finish(&one).await;
+    queue.finish(&two).await;
     assert!(queue.is_idle().await);
 }
 

@@ -125,6 +125,7 @@ macro_rules! jobs_conformance {
             a_job_that_failed_rests,
             a_job_that_always_fails_is_given_up,
             of_many_takers_each_job_has_one,
+            reviews_of_several_pull_requests_are_several,
         }
     };
 }

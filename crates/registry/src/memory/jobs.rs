@@ -57,7 +57,7 @@ impl Jobs for MemoryJobs {
         waiting.due = now + lease;
         waiting.attempts += 1;
         waiting.receipt = Some(receipt.clone());
-        Ok(Some(Taken { job: *job, receipt, attempt: waiting.attempts }))
+        Ok(Some(Taken { job: job.clone(), receipt, attempt: waiting.attempts }))
     }
 
     async fn finish(&self, taken: &Taken, now: Timestamp) -> StoreResult<()> {

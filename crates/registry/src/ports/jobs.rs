@@ -10,7 +10,7 @@ use super::StoreResult;
 pub const ATTEMPTS: u32 = 5;
 
 /// Work that no answer waits for. Every job may be done twice, and by several workers at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "kebab-case")]
 pub enum Job {
     /// Drops what expired and was never published.
@@ -19,15 +19,37 @@ pub enum Job {
     Views,
     /// Counts the downloads that a CDN answered.
     Downloads,
+    /// Reviews a pull request as it is by then.
+    Review(PullRequest),
+}
+
+/// A pull request of a repository that the App is installed in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// The installation, which is what the App acts as.
+    pub installation: u64,
+    /// `owner/name` at the time.
+    pub repository: String,
+    /// Its number.
+    pub number: u64,
 }
 
 impl Job {
-    /// Its name: `sweep`, `views`, `downloads`.
-    pub fn name(self) -> &'static str {
+    /// Its kind: `sweep`, `views`, `downloads`, `review`.
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Sweep => "sweep",
             Self::Views => "views",
             Self::Downloads => "downloads",
+            Self::Review(_) => "review",
+        }
+    }
+
+    /// What is the same for jobs that do the same: of those a queue may keep one.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Review(pull) => format!("review {}#{}", pull.repository, pull.number),
+            other => other.name().to_owned(),
         }
     }
 }

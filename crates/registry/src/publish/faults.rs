@@ -51,6 +51,7 @@ impl World {
             clock: clock.clone(),
             verifier,
             turns: super::Turns::default(),
+            webhook: None,
             reads: Reads::default(),
             settings: Settings {
                 public_url,

@@ -78,6 +78,7 @@ impl Registry {
             clock: clock.clone(),
             verifier: Verifier::default(),
             turns: crate::publish::Turns::default(),
+            webhook: None,
             reads: Reads::default(),
             settings: Settings {
                 public_url,

@@ -1,0 +1,129 @@
+//! Check runs: what an App says of a commit.
+
+use serde::{Deserialize, Serialize};
+
+use super::{GitHub, GitHubResult};
+
+/// The name of the App's check.
+const NAME: &str = "packhouse";
+/// The most annotations of one call.
+pub(crate) const ANNOTATIONS: usize = 50;
+/// The longest summary, in bytes.
+const SUMMARY_BYTES: usize = 60_000;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conclusion {
+    /// Nothing stands against a release.
+    Success,
+    /// Something does.
+    Failure,
+    /// Nobody could say.
+    Neutral,
+}
+
+/// A check of a commit.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The commit.
+    pub head: String,
+    /// The pull request's number, by which a request to run it again is understood.
+    pub number: u64,
+    /// How it ended.
+    pub conclusion: Conclusion,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub summary: String,
+    /// At most 50; what is over is left out.
+    pub annotations: Vec<Annotation>,
+}
+
+/// A remark on a line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Annotation {
+    /// The file, from the repository's root.
+    pub path: String,
+    /// The line, from 1.
+    pub start_line: u32,
+    /// The same line.
+    pub end_line: u32,
+    /// `failure`, `warning` or `notice`.
+    pub annotation_level: &'static str,
+    /// What was found.
+    pub message: String,
+    /// The rule.
+    pub title: String,
+}
+
+#[derive(Deserialize)]
+struct Runs {
+    check_runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+struct Run {
+    id: u64,
+    app: Option<Slug>,
+}
+
+#[derive(Deserialize)]
+struct Slug {
+    id: u64,
+}
+
+impl GitHub {
+    /// Makes `check` the one check of its commit by the App `app`.
+    ///
+    /// # Errors
+    ///
+    /// [`super::GitHubError`]; 403 where the App may not.
+    pub async fn check(&self, repository: &str, app: u64, check: &Check) -> GitHubResult<()> {
+        let head = &check.head;
+        let path =
+            format!("/repos/{repository}/commits/{head}/check-runs?check_name={NAME}&filter=latest");
+        let runs: Runs = self.get(&path).await?;
+        let known = runs.check_runs.into_iter();
+        let known = known.filter(|run| run.app.as_ref().is_some_and(|slug| slug.id == app));
+        let known = known.map(|run| run.id).max();
+        let mut summary = check.summary.clone();
+        let cut = (0..=SUMMARY_BYTES.min(summary.len())).rev().find(|at| summary.is_char_boundary(*at));
+        summary.truncate(cut.unwrap_or_default());
+        let annotations = &check.annotations[..check.annotations.len().min(ANNOTATIONS)];
+        let body = serde_json::json!({
+            "name": NAME,
+            "head_sha": head,
+            "external_id": check.number.to_string(),
+            "status": "completed",
+            "conclusion": check.conclusion,
+            "output": { "title": check.title, "summary": summary, "annotations": annotations },
+        });
+        match known {
+            Some(id) => {
+                let path = format!("/repos/{repository}/check-runs/{id}");
+                self.call("PATCH", &path, Some(&body)).await.map(drop)
+            }
+            None => {
+                let path = format!("/repos/{repository}/check-runs");
+                self.call("POST", &path, Some(&body)).await.map(drop)
+            }
+        }
+    }
+
+    /// Whether the App `app` has a check suite at `head`: GitHub makes one for each App that is
+    /// installed and may write checks.
+    ///
+    /// # Errors
+    ///
+    /// [`super::GitHubError`]; 403 where the token may not read checks.
+    pub async fn has_app(&self, repository: &str, app: u64, head: &str) -> GitHubResult<bool> {
+        #[derive(Deserialize)]
+        struct Suites {
+            total_count: u64,
+        }
+        let path = format!("/repos/{repository}/commits/{head}/check-suites?app_id={app}&per_page=1");
+        let suites: Suites = self.get(&path).await?;
+        Ok(suites.total_count > 0)
+    }
+}
