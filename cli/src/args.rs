@@ -1,6 +1,7 @@
 //! What can be asked of `packhouse`.
 
 mod deploy;
+mod github_app;
 mod moving;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
 pub(crate) use deploy::Deploy;
+use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
 
 const STYLES: Styles = Styles::styled()
@@ -640,6 +642,8 @@ pub(crate) struct Serve {
     /// Another limit, for example `archive_bytes=134217728`; may be repeated
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
+    #[command(flatten)]
+    pub(crate) github: GithubAppFlags,
 }
 
 #[derive(Args, Debug)]
@@ -666,6 +670,7 @@ impl Serve {
             dev_issuer: self.dev_issuer,
             open: self.open,
             motd: self.motd,
+            github: self.github.read()?,
         })
     }
 }

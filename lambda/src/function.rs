@@ -216,7 +216,8 @@ impl Function {
     /// Queues a job if it can be done soon.
     async fn enqueue(&self, job: Job) {
         let Some(jobs) = &self.jobs else { return };
-        let queued = tokio::time::timeout(QUEUEING, jobs.enqueue(job.clone(), self.app.clock.now()));
+        let queued =
+            tokio::time::timeout(QUEUEING, jobs.enqueue(job.clone(), self.app.clock.now()));
         match queued.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

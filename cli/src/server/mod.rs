@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use packhouse_core::limits::Limits;
+use packhouse_core::secret::Secret;
 use packhouse_embedded::{DataDir, EmbeddedJobs, EmbeddedLedger, FileBlobs, Mode};
 use packhouse_registry::app::{App, PublicUrl, Service, Settings};
 use packhouse_registry::auth::{ApiToken, token_record};
@@ -22,6 +23,7 @@ use packhouse_registry::publish::Turns;
 use packhouse_registry::read::Reads;
 use packhouse_registry::router::{Registry, router};
 use packhouse_registry::uploads::{self, UploadTimes};
+use packhouse_registry::webhook::Webhook;
 use packhouse_registry::{downloads, log};
 use tokio::sync::watch;
 
@@ -49,14 +51,24 @@ pub(crate) struct Config {
     pub(crate) motd: Option<String>,
     /// The limits in force.
     pub(crate) limits: Limits,
+    /// The registry's GitHub App.
+    pub(crate) github: Option<GithubApp>,
+}
+
+/// A GitHub App, and what its deliveries are signed with.
+#[derive(Clone, Debug)]
+pub(crate) struct GithubApp {
+    /// The App.
+    pub(crate) app: packhouse_forge::github::App,
+    /// The webhook's secrets.
+    pub(crate) secrets: Vec<Secret>,
 }
 
 /// A registry that is ready to serve.
 pub(crate) struct Server {
     listener: std::net::TcpListener,
     app: App,
-    jobs: EmbeddedJobs,
-    blobs: Arc<FileBlobs>,
+    worker: work::Worker,
     router: Registry,
     /// Where clients reach it.
     pub(crate) url: String,
@@ -111,18 +123,23 @@ impl Server {
         #[cfg(feature = "failpoints")]
         let (ledger, blobs) = failpoints::around(ledger, blobs)?;
         let (turns, reads) = (Turns::default(), Reads::default());
-        let app: App = Arc::new(Service { settings, ledger, blobs, clock, verifier, turns, reads });
+        let jobs = work::Waking::new(jobs);
+        let github = config.github.clone();
+        let (secrets, github) = github.map(|github| (github.secrets, github.app)).unzip();
+        let webhook = secrets.map(|secrets| Webhook { secrets, jobs: Arc::new(jobs.clone()) });
+        let app: App =
+            Arc::new(Service { settings, ledger, blobs, clock, verifier, turns, webhook, reads });
+        let worker = work::Worker { app: app.clone(), jobs, blobs: files, github };
         let beside = uploads.merge(dev_routes.unwrap_or_default());
         let router = router(app.clone(), beside);
-        Ok(Self { listener, app, jobs, blobs: files, router, url, first_token })
+        Ok(Self { listener, app, worker, router, url, first_token })
     }
 
     /// Serves until `stop` says true.
     pub(crate) async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener =
             tokio::net::TcpListener::from_std(self.listener).context("cannot use the socket")?;
-        let working = work::run(self.app.clone(), self.jobs, self.blobs, stop.clone());
-        let working = tokio::spawn(working);
+        let working = tokio::spawn(self.worker.run(stop.clone()));
         let counting =
             tokio::spawn(downloads::run(self.app.clone(), listen::stopped(stop.clone())));
         listen::serve(listener, self.router, stop).await;

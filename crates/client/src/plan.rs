@@ -6,8 +6,8 @@ use packhouse_core::archive::Archive;
 use packhouse_core::escape::printable;
 use packhouse_core::formats::{self, Format};
 use packhouse_core::limits::Limits;
-pub use packhouse_core::source::{Opened, Ready, Setting, Source};
 use packhouse_core::source::{self, packed};
+pub use packhouse_core::source::{Opened, Ready, Setting, Source};
 use packhouse_core::tree::Tree;
 
 use crate::error::ClientError;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use packhouse_core::api::read::ReleaseInfo;
 use packhouse_core::api::{
-    ConfirmAnswer, ConfirmRequest, ErrorCode, PublishAnswer, PublishRequest, PublishStatus,
-    Receipt, RehearsalAnswer, TrainMember, UploadPut,
+    ConfirmAnswer, ConfirmRequest, ErrorCode, PublishAnswer, PublishStatus, Receipt,
+    RehearsalAnswer, TrainMember, UploadPut,
 };
 use packhouse_core::archive::{self, Archive};
 use packhouse_core::digest::{Digest, TreeDigest};
@@ -199,7 +199,7 @@ pub fn rehearse(
                 &package.archive.digest,
             );
             let token = tokens.token(client, &audience, &|token| progress.mask(token))?;
-            let request = announce(package, members);
+            let request = package.request(members);
             client.send(Method::POST, "/v1/publish/rehearse", Some(&token), Some(&request))
         })
     })?;
@@ -222,22 +222,6 @@ fn members(train: &[&Ready]) -> Vec<TrainMember> {
         order: Some(package.order),
     };
     train.iter().map(member).collect()
-}
-
-fn announce(package: &Ready, members: &[TrainMember]) -> PublishRequest {
-    PublishRequest {
-        identifier: package.identifier.to_string(),
-        package_version: package.version.text().to_owned(),
-        git_ref: package.branch.clone(),
-        package_size: package.archive.bytes.len() as u64,
-        artifacts_size: package.artifacts.as_ref().map(|artifacts| artifacts.bytes.len() as u64),
-        manifest: None,
-        digest: Some(package.archive.digest.hex()),
-        artifacts_digest: package.artifacts.as_ref().map(|artifacts| artifacts.digest.hex()),
-        format: Some(package.format.to_owned()),
-        order: Some(package.order),
-        train: members.to_vec(),
-    }
 }
 
 struct Run<'a> {
@@ -270,7 +254,7 @@ impl Run<'_> {
     fn request(&self, package: &Ready, members: &[TrainMember]) -> Result<PublishAnswer, Failed> {
         self.at(package, Step::Request, || {
             let token = self.token(package)?;
-            let request = announce(package, members);
+            let request = package.request(members);
             let answer: PublishAnswer =
                 self.client.send(Method::POST, "/v1/publish", Some(&token), Some(&request))?;
             if let Some(receipt) = &answer.receipt {

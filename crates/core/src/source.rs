@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use crate::api::{PublishRequest, RehearsalRequest, Supposed, SupposedRepository, TrainMember};
 use crate::archive::{self, Archive};
 use crate::audit::{self, Facts, Finding, Oddity, RegistryFacts};
 use crate::escape::printable;
@@ -88,6 +89,37 @@ impl Ready {
     /// `identifier@version`.
     pub fn title(&self) -> String {
         format!("{}@{}", self.identifier, self.version)
+    }
+
+    /// What a registry is asked: to publish it, with `members` as its train.
+    pub fn request(&self, members: &[TrainMember]) -> PublishRequest {
+        let artifacts = self.artifacts.as_ref();
+        PublishRequest {
+            identifier: self.identifier.to_string(),
+            package_version: self.version.text().to_owned(),
+            git_ref: self.branch.clone(),
+            package_size: self.archive.bytes.len() as u64,
+            artifacts_size: artifacts.map(|artifacts| artifacts.bytes.len() as u64),
+            manifest: None,
+            digest: Some(self.archive.digest.hex()),
+            artifacts_digest: artifacts.map(|artifacts| artifacts.digest.hex()),
+            format: Some(self.format.to_owned()),
+            order: Some(self.order),
+            train: members.to_vec(),
+        }
+    }
+
+    /// What a registry is asked about the run that would publish it. `workflows` are those that seem
+    /// to; `repository` stands for what no token proves.
+    pub fn rehearsal(
+        &self,
+        workflows: &[String],
+        repository: Option<SupposedRepository>,
+    ) -> RehearsalRequest {
+        RehearsalRequest {
+            publish: self.request(&[]),
+            suppose: Some(Supposed { workflows: workflows.to_vec(), repository }),
+        }
     }
 }
 
@@ -187,11 +219,7 @@ impl Source {
     /// # Errors
     ///
     /// [`Unfit`] that says where a version could come from.
-    pub fn version(
-        &self,
-        identifier: &Identifier,
-        setting: &Setting,
-    ) -> Result<Version, Unfit> {
+    pub fn version(&self, identifier: &Identifier, setting: &Setting) -> Result<Version, Unfit> {
         let path = &self.manifest.path;
         if let Some(version) = &self.manifest.version {
             return Ok(version.value.clone());
@@ -200,18 +228,12 @@ impl Source {
             self.manifest.problems.iter().find(|problem| problem.field.ends_with("version"));
         if let Some(problem) = problem {
             let at = format!("{path}:{}:{}", problem.at.line, problem.at.column);
-            return Err(Unfit::new(
-                format!("{at}: {}", problem.message),
-                problem.help.clone(),
-            ));
+            return Err(Unfit::new(format!("{at}: {}", problem.message), problem.help.clone()));
         }
         match &setting.tag {
             Some(tag) if self.manifest.version_from_tag => {
                 Version::from_tag(self.manifest.order, tag, identifier.rest()).map_err(|e| {
-                    Unfit::new(
-                        e.to_string(),
-                        "name the tag after the version, or give `--version`",
-                    )
+                    Unfit::new(e.to_string(), "name the tag after the version, or give `--version`")
                 })
             }
             None if self.manifest.version_from_tag => Err(Unfit::new(
@@ -305,8 +327,7 @@ impl Source {
 ///
 /// [`Unfit`] where files stand against it: a mistake in the folder.
 pub fn packed(tree: &Tree) -> Result<Archive, Unfit> {
-    archive::pack(tree)
-        .map_err(|e| Unfit::new(e.to_string(), "`packhouse audit` names the files"))
+    archive::pack(tree).map_err(|e| Unfit::new(e.to_string(), "`packhouse audit` names the files"))
 }
 
 /// The owner in `https://host/owner/name`.
@@ -315,4 +336,3 @@ fn repository_owner(url: &str) -> Option<&str> {
     let (_, owner, _) = (parts.next()?, parts.next()?, parts.next()?);
     Some(owner).filter(|owner| !owner.is_empty())
 }
-

@@ -12,9 +12,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use packhouse_core::escape::{excerpt, printable};
+use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
 /// The most that one call of git may answer, in bytes.
 const OUTPUT_BYTES: u64 = 1 << 20;
+/// The most that a listing of a commit may have, in bytes: some hundred thousand files.
+const LISTING_BYTES: u64 = 64 << 20;
 /// The longest that one call of git may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -36,8 +39,8 @@ pub enum GitError {
     #[error("`git {0}` took more than {1} s")]
     Slow(&'static str, u64),
     /// It said too much.
-    #[error("`git {0}` answered more than {OUTPUT_BYTES} bytes")]
-    Long(&'static str),
+    #[error("`git {0}` answered more than {1} bytes")]
+    Long(&'static str, u64),
     /// It could not be run.
     #[error("`git {0}` could not be run: {1}")]
     Io(&'static str, std::io::Error),
@@ -61,7 +64,7 @@ impl Checkout {
             return Ok(None);
         }
         let checkout = Self { folder: absolute };
-        checkout.git("rev-parse", ["--is-inside-work-tree"])?;
+        checkout.git("rev-parse", &["--is-inside-work-tree"])?;
         Ok(Some(checkout))
     }
 
@@ -72,18 +75,18 @@ impl Checkout {
     ///
     /// [`GitError`].
     pub fn prefix(&self) -> Result<String, GitError> {
-        let prefix = self.git("rev-parse", ["--show-prefix"])?;
+        let prefix = self.git("rev-parse", &["--show-prefix"])?;
         Ok(prefix.trim_end_matches(['\n', '/']).to_owned())
     }
 
-    /// The commit that is checked out, 40 or 64 hex digits; `None` before the first commit.
+    /// The commit that is checked out; `None` before the first commit.
     ///
     /// # Errors
     ///
     /// [`GitError`].
-    pub fn head(&self) -> Result<Option<String>, GitError> {
-        match self.git("rev-parse", ["--verify", "--quiet", "--end-of-options", "HEAD^{commit}"]) {
-            Ok(text) => Ok(Some(text.trim().to_owned()).filter(|sha| is_commit(sha))),
+    pub fn head(&self) -> Result<Option<Commit>, GitError> {
+        match self.git("rev-parse", &["--verify", "--quiet", "--end-of-options", "HEAD^{commit}"]) {
+            Ok(text) => Ok(text.trim().parse().ok()),
             Err(GitError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -100,7 +103,7 @@ impl Checkout {
             return Ok(Vec::new());
         }
         let format = "--format=%(refname:strip=2)";
-        let listed = self.git("for-each-ref", [format, "--points-at=HEAD", "refs/tags/"])?;
+        let listed = self.git("for-each-ref", &[format, "--points-at=HEAD", "refs/tags/"])?;
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
@@ -110,7 +113,7 @@ impl Checkout {
     ///
     /// [`GitError`].
     pub fn branch(&self) -> Result<Option<String>, GitError> {
-        match self.git("symbolic-ref", ["--quiet", "--short", "HEAD"]) {
+        match self.git("symbolic-ref", &["--quiet", "--short", "HEAD"]) {
             Ok(text) => Ok(Some(text.trim_end().to_owned()).filter(|name| !name.is_empty())),
             Err(GitError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -125,10 +128,10 @@ impl Checkout {
     pub fn is_dirty(&self) -> Result<bool, GitError> {
         match self.git(
             "status",
-            ["--porcelain=v1", "--untracked-files=normal", "--ignore-submodules=all", "--", "."],
+            &["--porcelain=v1", "--untracked-files=normal", "--ignore-submodules=all", "--", "."],
         ) {
             Ok(text) => Ok(!text.trim().is_empty()),
-            Err(GitError::Long(_)) => Ok(true),
+            Err(GitError::Long(..)) => Ok(true),
             Err(error) => Err(error),
         }
     }
@@ -139,19 +142,118 @@ impl Checkout {
     ///
     /// [`GitError`].
     pub fn repository(&self) -> Result<Option<String>, GitError> {
-        match self.git("config", ["--local", "--get", "remote.origin.url"]) {
+        match self.git("config", &["--local", "--get", "remote.origin.url"]) {
             Ok(url) => Ok(repository_of(url.trim())),
             Err(GitError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Runs one git command with arguments that are written in this file.
-    fn git<const N: usize>(
+    /// The commit that a pull request is compared with: the first parent of the merge that GitHub
+    /// made of it (`refs/pull/N/merge`), else what the checked-out commit has in common with `base`.
+    /// `None` where the checkout does not hold it: it is a shallow one.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn compared_with(&self, head: &Commit, base: &Commit) -> Result<Option<Commit>, GitError> {
+        let parents = self.git("rev-list", &["--parents", "--max-count=1", "HEAD"])?;
+        let parents: Vec<&str> = parents.split_whitespace().skip(1).collect();
+        if let [first, second] = parents[..]
+            && second == head.0
+        {
+            let first = Commit(first.to_owned());
+            return Ok(self.holds(&first)?.then_some(first));
+        }
+        if !self.holds(base)? {
+            return Ok(None);
+        }
+        match self.git("merge-base", &["--end-of-options", "HEAD", &base.0]) {
+            Ok(text) => Ok(text.trim().parse().ok()),
+            Err(GitError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether `commit` is in the checkout.
+    fn holds(&self, commit: &Commit) -> Result<bool, GitError> {
+        match self.git("cat-file", &["-e", &format!("{}^{{commit}}", commit.0)]) {
+            Ok(_) => Ok(true),
+            Err(GitError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every file of `commit`.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`]; [`GitError::Long`] for a repository of some hundred thousand files.
+    pub fn listing(&self, commit: &Commit) -> Result<Listing, GitError> {
+        let args = ["-r", "-z", "--long", "--full-tree", "--end-of-options", &commit.0];
+        let listed = self.run("ls-tree", &args, None, LISTING_BYTES)?;
+        let mut listing = Listing::default();
+        for line in listed.split(|byte| *byte == 0) {
+            // `<mode> <type> <object> <size>\t<path>`; a path that is not UTF-8 has no name here.
+            let Some((about, path)) =
+                std::str::from_utf8(line).ok().and_then(|l| l.split_once('\t'))
+            else {
+                continue;
+            };
+            let about: Vec<&str> = about.split_ascii_whitespace().collect();
+            let [mode, _, id, size] = about[..] else { continue };
+            if let (Some(kind), true) = (kind(mode), is_commit(id)) {
+                let entry = Entry { kind, id: id.to_owned(), bytes: size.parse().unwrap_or(0) };
+                listing.insert(path.to_owned(), entry);
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The contents of `wanted`, which are paths of `listing`. The caller bounds what is wanted.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`]; [`GitError::Refused`] where an object is missing or not the listed one.
+    pub fn contents(&self, listing: &Listing, wanted: &[String]) -> Result<Contents, GitError> {
+        let entries: Vec<(&String, &Entry)> =
+            wanted.iter().filter_map(|path| Some((path, listing.get(path)?))).collect();
+        let asked: String = entries.iter().map(|(_, entry)| format!("{}\n", entry.id)).collect();
+        let bytes: u64 = entries.iter().map(|(_, entry)| entry.bytes + 120).sum();
+        let answer = self.run("cat-file", &["--batch"], Some(asked.into_bytes()), bytes)?;
+        let broken = |path: &str| GitError::Refused {
+            folder: printable(&self.folder.to_string_lossy()),
+            said: format!("the object of `{}` cannot be read", excerpt(path, 200)),
+        };
+        let (mut rest, mut contents) = (&answer[..], Contents::new());
+        for (path, entry) in entries {
+            // `<object> blob <size>\n<bytes>\n`
+            let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| broken(path))?;
+            let expected = format!("{} blob {}", entry.id, entry.bytes);
+            let size = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+            let body = rest.get(end + 1..).and_then(|body| body.get(..size));
+            let body = body.filter(|_| rest[..end] == *expected.as_bytes());
+            let body = body.ok_or_else(|| broken(path))?;
+            contents.insert(path.clone(), body.into());
+            rest = rest.get(end + 1 + size + 1..).unwrap_or_default();
+        }
+        Ok(contents)
+    }
+
+    /// Runs one git command whose answer is text. Arguments are written in this file, or [`Commit`]s.
+    fn git(&self, verb: &'static str, args: &[&str]) -> Result<String, GitError> {
+        let text = self.run(verb, args, None, OUTPUT_BYTES)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Runs one git command; it may answer `limit` bytes.
+    fn run(
         &self,
         verb: &'static str,
-        args: [&'static str; N],
-    ) -> Result<String, GitError> {
+        args: &[&str],
+        input: Option<Vec<u8>>,
+        limit: u64,
+    ) -> Result<Vec<u8>, GitError> {
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
             if steers(&name) {
@@ -177,7 +279,7 @@ impl Checkout {
             .arg(verb)
             .args(args)
             .current_dir(&self.folder)
-            .stdin(Stdio::null())
+            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| match e.kind() {
@@ -185,9 +287,14 @@ impl Checkout {
             _ => GitError::Io(verb, e),
         })?;
         let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+        let pipe = child.stdin.take();
         let output = std::thread::scope(|scope| {
+            if let (Some(mut pipe), Some(input)) = (pipe, input) {
+                // A git that does not read says why by itself.
+                scope.spawn(move || std::io::Write::write_all(&mut pipe, &input));
+            }
             let said = scope.spawn(move || bounded(err.as_mut(), 4096));
-            let text = scope.spawn(move || bounded(out.as_mut(), OUTPUT_BYTES + 1));
+            let text = scope.spawn(move || bounded(out.as_mut(), limit + 1));
             let begun = Instant::now();
             let mut pause = Duration::from_micros(200);
             let status = loop {
@@ -208,8 +315,8 @@ impl Checkout {
             status.map(|status| (status, text, said))
         });
         let (status, text, said) = output?;
-        if text.len() as u64 > OUTPUT_BYTES {
-            return Err(GitError::Long(verb));
+        if text.len() as u64 > limit {
+            return Err(GitError::Long(verb, limit));
         }
         if !status.success() {
             let said = String::from_utf8_lossy(&said);
@@ -218,8 +325,41 @@ impl Checkout {
                 said: excerpt(said.trim(), 300),
             });
         }
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        Ok(text)
     }
+}
+
+/// The full name of a commit: 40 or 64 hex digits, so it is never an option or another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit(String);
+
+impl Commit {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Commit {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_commit(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{}` is not a commit: it has 40 hex digits", excerpt(text, 100)))
+        }
+    }
+}
+
+/// What a mode in a tree of git says; `None` for a folder.
+pub(crate) fn kind(mode: &str) -> Option<Kind> {
+    Some(match mode {
+        "100644" | "100664" => Kind::File { executable: false },
+        "100755" => Kind::File { executable: true },
+        "120000" => Kind::Link,
+        "160000" => Kind::Submodule,
+        _ => return None,
+    })
 }
 
 /// Whether a variable steers git or the programs that it starts.
@@ -314,7 +454,7 @@ mod tests {
         git(dir.path(), &["remote", "add", "origin", "git@github.com:acme/sensor.git"]);
         std::fs::create_dir_all(dir.path().join("sub/deep")).unwrap();
         let here = checkout(dir.path());
-        assert!(is_commit(&here.head().unwrap().unwrap()));
+        assert!(here.head().unwrap().is_some());
         assert_eq!(here.tags().unwrap(), ["annotated", "v1.0.0"]);
         assert_eq!(here.branch().unwrap().as_deref(), Some("main"));
         assert_eq!(here.repository().unwrap().as_deref(), Some("acme/sensor"));
@@ -325,6 +465,72 @@ mod tests {
         assert!(here.is_dirty().unwrap());
         git(dir.path(), &["checkout", "-q", "--detach"]);
         assert_eq!(here.branch().unwrap(), None);
+    }
+
+    #[test]
+    fn a_commit_is_read_as_data() {
+        let dir = repository();
+        let script = dir.path().join("run me.sh");
+        std::fs::write(&script, "#!/bin/sh\n").unwrap();
+        std::fs::write(dir.path().join("empty"), "").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{PermissionsExt as _, symlink};
+            std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+            symlink("/etc/passwd", dir.path().join("link")).unwrap();
+        }
+        git(dir.path(), &["add", "."]);
+        git(dir.path(), &["commit", "-q", "-m", "two"]);
+        std::fs::write(dir.path().join("a"), "changed, and not committed").unwrap();
+        let here = checkout(dir.path());
+        let head = here.head().unwrap().unwrap();
+        let listing = here.listing(&head).unwrap();
+        let paths: Vec<_> = listing.paths().map(str::to_owned).collect();
+        let contents = here.contents(&listing, &paths).unwrap();
+        assert_eq!(&*contents["a"], b"1");
+        assert_eq!(&*contents["empty"], b"");
+        if cfg!(unix) {
+            assert_eq!(paths, ["a", "empty", "link", "run me.sh"]);
+            assert_eq!(&*contents["link"], b"/etc/passwd");
+            assert_eq!(listing.get("link").unwrap().kind, Kind::Link);
+            assert_eq!(listing.get("run me.sh").unwrap().kind, Kind::File { executable: true });
+        }
+        let none: Commit = "0".repeat(40).parse().unwrap();
+        assert!(here.listing(&none).is_err());
+        for text in ["--help", "HEAD", "", &"g".repeat(40)] {
+            assert!(text.parse::<Commit>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pull_request_is_compared_with_what_it_started_from() {
+        let dir = repository();
+        let at = |here: &Checkout| here.head().unwrap().unwrap();
+        let here = checkout(dir.path());
+        let started = at(&here);
+        git(dir.path(), &["checkout", "-q", "-b", "change"]);
+        git(dir.path(), &["commit", "-q", "--allow-empty", "-m", "change"]);
+        let change = at(&here);
+        git(dir.path(), &["checkout", "-q", "main"]);
+        git(dir.path(), &["commit", "-q", "--allow-empty", "-m", "meanwhile"]);
+        let main = at(&here);
+        git(dir.path(), &["checkout", "-q", "change"]);
+        assert_eq!(here.compared_with(&change, &main).unwrap(), Some(started));
+        // GitHub's merge: its first parent is what the pull request is merged into.
+        git(dir.path(), &["checkout", "-q", "--detach", "main"]);
+        git(dir.path(), &["merge", "-q", "--no-ff", "-m", "merge", "change"]);
+        assert_eq!(here.compared_with(&change, &main).unwrap(), Some(main.clone()));
+        let unknown: Commit = "0".repeat(40).parse().unwrap();
+        git(dir.path(), &["checkout", "-q", "change"]);
+        assert_eq!(here.compared_with(&change, &unknown).unwrap(), None);
+        // A shallow clone knows the names of parents that it does not hold.
+        let shallow = tempfile::tempdir().unwrap();
+        git(dir.path(), &["checkout", "-q", "--detach", "main"]);
+        git(dir.path(), &["merge", "-q", "--no-ff", "-m", "merge", "change"]);
+        git(dir.path(), &["branch", "merged"]);
+        let url = format!("file://{}", dir.path().display());
+        git(shallow.path(), &["clone", "-q", "--depth=1", "--branch=merged", &url, "."]);
+        assert_eq!(checkout(shallow.path()).compared_with(&change, &main).unwrap(), None);
     }
 
     #[test]
@@ -358,7 +564,7 @@ mod tests {
         let head = checkout(dir.path()).head().unwrap().unwrap();
         for name in ["--upload-pack=touch pwned", "-c"] {
             let path = dir.path().join(".git/refs/tags").join(name);
-            std::fs::write(path, format!("{head}\n")).unwrap();
+            std::fs::write(path, format!("{}\n", head.as_str())).unwrap();
         }
         let tags = checkout(dir.path()).tags().unwrap();
         assert!(names.iter().all(|name| tags.iter().any(|tag| tag == name)), "{tags:?}");

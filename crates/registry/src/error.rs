@@ -96,7 +96,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         E::IntentExpired | E::Removed => StatusCode::GONE,
         E::TokenMissing | E::TokenInvalid | E::TokenExpired | E::SignatureInvalid => {
             StatusCode::UNAUTHORIZED
-        },
+        }
         E::TokenReplayed
         | E::WrongAudience
         | E::WrongIssuer

@@ -159,7 +159,10 @@ fn subject(event: &str, body: &[u8]) -> Option<PullRequest> {
     let delivery: Delivery = match serde_json::from_slice(body) {
         Ok(delivery) => delivery,
         Err(error) => {
-            log::error(&format!("a signed delivery `{}` is not understood: {error}", packhouse_core::escape::excerpt(event, 60)));
+            log::error(&format!(
+                "a signed delivery `{}` is not understood: {error}",
+                packhouse_core::escape::excerpt(event, 60)
+            ));
             return None;
         }
     };

@@ -116,6 +116,11 @@ pub fn broken(broken: &Broken) -> Vec<Finding> {
     finding::seal(vec![if broken.help.is_empty() { draft } else { draft.help(&broken.help) }])
 }
 
+/// A finding of `limits` about a package that is too large to be read at all.
+pub(crate) fn within_limits(message: String, help: String) -> Vec<Finding> {
+    finding::seal(vec![limits::WithinLimits.finding(message).about("whole").help(help)])
+}
+
 /// The rule of this id.
 pub fn rule(id: &str) -> Option<&'static dyn Rule> {
     RULES.iter().find(|rule| rule.id() == id).copied()

@@ -29,9 +29,9 @@ pub fn suppose(
     };
     claims.ref_protected = policy.asks_protected_ref().then(|| "true".to_owned());
     let wanted = policy.workflow.as_deref();
-    let named = workflows.iter().find(|path| {
-        wanted.is_some_and(|wanted| wanted.eq_ignore_ascii_case(path))
-    });
+    let named = workflows
+        .iter()
+        .find(|path| wanted.is_some_and(|wanted| wanted.eq_ignore_ascii_case(path)));
     let path = named.or(workflows.first()).map(String::as_str).or(wanted);
     claims.workflow_ref =
         path.map(|path| format!("{}/{path}@{}", claims.repository, claims.git_ref));

@@ -39,7 +39,9 @@ fn marker(key: &str, content: &str) -> String {
 /// Whether `body` is a comment of ours called `key`. Anybody can write a marker: whose comment it is
 /// must be asked as well.
 pub fn is_ours(body: &str, key: &str) -> bool {
-    body.strip_prefix(MARKER).and_then(|rest| rest.strip_prefix(key)).is_some_and(|rest| rest.starts_with(' '))
+    body.strip_prefix(MARKER)
+        .and_then(|rest| rest.strip_prefix(key))
+        .is_some_and(|rest| rest.starts_with(' '))
 }
 
 /// Whether two comments say the same, whatever commit they link to.
@@ -118,6 +120,10 @@ fn body(review: &Review, report: Option<&str>) -> (String, bool) {
         for change in &review.changes {
             out.push(&row(change));
         }
+    }
+    if review.unseen > 0 {
+        let more = count(review.unseen, "more package");
+        out.push(&format!("\n{more} changed, too many to look at in one go.\n"));
     }
     for change in review.changes.iter().filter(|change| !change.new.is_empty()) {
         out.push(&format!("\n#### New in {}\n\n", title(change)));
@@ -212,7 +218,8 @@ fn follows(change: &Change, outlook: &Outlook) -> String {
         Verdict::Publishes { git_ref, first, proved } => {
             let place = git_ref.strip_prefix("refs/tags/").map(|tag| format!("tag {}", code(tag)));
             let place = place.unwrap_or_else(|| code(git_ref));
-            let first = if *first { ", its first release, which pins it to this repository" } else { "" };
+            let first =
+                if *first { ", its first release, which pins it to this repository" } else { "" };
             let supposed = if *proved { "" } else { " (by simulated claims)" };
             format!("{place} would publish {version}{first}{supposed}")
         }
@@ -230,7 +237,8 @@ fn item(review: &Review, package: &Audited, finding: &Finding) -> String {
             None => code(&path),
         };
         let line = finding.line.map(|line| format!("#L{line}")).unwrap_or_default();
-        let url = format!("{}/blob/{}/{}{line}", review.repository_url, review.head, encoded(&path));
+        let url =
+            format!("{}/blob/{}/{}{line}", review.repository_url, review.head, encoded(&path));
         format!(" [{shown}]({url})")
     });
     let help = finding.help.as_deref().map(|help| format!(" {}", prose(help))).unwrap_or_default();
@@ -301,9 +309,10 @@ fn difference(change: &Change) -> String {
     if let Some((before, after)) = &difference.license {
         out.push_str(&format!("- licence: {} → {}\n", code(before), code(after)));
     }
-    for (what, exports) in
-        [("offers no more", &difference.exports_removed), ("newly offers", &difference.exports_added)]
-    {
+    for (what, exports) in [
+        ("offers no more", &difference.exports_removed),
+        ("newly offers", &difference.exports_added),
+    ] {
         for export in exports.iter().take(MAX_FILES) {
             out.push_str(&format!("- {what}: {}\n", code(export)));
         }
@@ -415,8 +424,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted_and_linked() {
-        let many: Vec<_> =
-            (0..900).map(|at| (format!("{}{at}.txt", "long".repeat(30)), CONFLICT.into())).collect();
+        let many: Vec<_> = (0..900)
+            .map(|at| (format!("{}{at}.txt", "long".repeat(30)), CONFLICT.into()))
+            .collect();
         let mut review = review(&many);
         let template = review.changes[0].new[0].clone();
         review.changes[0].new = vec![template; 900];
@@ -431,7 +441,8 @@ mod tests {
 
     #[test]
     fn nothing_of_the_pull_request_is_interpreted() {
-        let hostile = "@maintainer #1 <img src=x> ![a](http://x.org/a.png) ``` GH-5 http://evil.org";
+        let hostile =
+            "@maintainer #1 <img src=x> ![a](http://x.org/a.png) ``` GH-5 http://evil.org";
         let mut review = review(&[("a".to_owned(), CONFLICT.to_owned())]);
         let change = &mut review.changes[0];
         change.package.title = hostile.to_owned();

@@ -58,7 +58,7 @@ fn row(package: &Audited, finding: &Finding) -> String {
 
 /// A sentence of ours that may quote outside text in backticks: quotes become code spans, and the
 /// rest is escaped, since a quoted text may hold backticks itself.
-pub(super) fn prose(text: &str) -> String {
+pub fn prose(text: &str) -> String {
     let text = printable(text);
     let mut out = String::new();
     for (nth, part) in text.split('`').enumerate() {

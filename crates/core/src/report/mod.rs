@@ -48,7 +48,7 @@ impl<'a> Audited<'a> {
     }
 
     /// A finding's path from the repository's root; the manifest-less ones have none.
-    fn path(&self, finding: &Finding) -> Option<String> {
+    pub fn path(&self, finding: &Finding) -> Option<String> {
         let path = finding.path.as_deref()?;
         let folder = crate::escape::printable(&self.folder);
         Some(if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") })

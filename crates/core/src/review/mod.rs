@@ -10,7 +10,8 @@ use crate::escape::printable;
 use crate::identifier::Identifier;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
-use crate::report::{Audited, Counts};
+use crate::report::{self, Audited, Counts};
+use crate::snapshot::{IGNORE_FILE, Located};
 use crate::source::{Opened, Setting, Source};
 use crate::tree::Tree;
 use crate::version::Version;
@@ -77,6 +78,27 @@ impl Checked {
         }
     }
 
+    /// A package that is not read, because it could not be published.
+    pub fn too_large(package: &Located, limits: &Limits) -> Self {
+        let (files, bytes) = (package.files.len(), package.bytes);
+        let message = format!(
+            "the package has {files} files of {} together; at most {} files of {} are published",
+            report::size(bytes),
+            limits.entries,
+            report::size(limits.unpacked_bytes)
+        );
+        let help = format!("leave files out with `{IGNORE_FILE}`");
+        Self {
+            title: if package.folder.is_empty() { ".".to_owned() } else { package.folder.clone() },
+            identifier: None,
+            version: None,
+            folder: package.folder.clone(),
+            manifest: None,
+            tree: Tree::default(),
+            findings: audit::within_limits(message, help),
+        }
+    }
+
     /// It as reports want it.
     pub fn audited(&self) -> Audited<'_> {
         Audited { findings: &self.findings, ..self.named() }
@@ -128,6 +150,8 @@ pub struct Review {
     pub changes: Vec<Change>,
     /// How many packages it does not touch.
     pub untouched: usize,
+    /// How many packages it changes beyond those that were looked at.
+    pub unseen: usize,
 }
 
 /// What is done to a package.
@@ -209,6 +233,7 @@ impl Review {
             base,
             changes,
             untouched: 0,
+            unseen: 0,
         }
     }
 

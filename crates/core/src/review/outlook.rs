@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Checked;
+use crate::api::{ErrorCode, RehearsalAnswer};
 use crate::audit::target_text;
+use crate::escape::excerpt;
 use crate::manifest::{Dependency, Manifest};
 use crate::tree::Tree;
 use crate::version::Version;
@@ -98,7 +100,9 @@ impl Difference {
         self.license = (before != after).then_some((before, after));
         let exports = |manifest: &Manifest| {
             let named = manifest.exports.iter();
-            named.map(|e| format!("{} {}", e.kind, e.name)).collect::<std::collections::BTreeSet<_>>()
+            named
+                .map(|e| format!("{} {}", e.kind, e.name))
+                .collect::<std::collections::BTreeSet<_>>()
         };
         let (before, after) = (exports(old), exports(new));
         self.exports_removed = before.difference(&after).cloned().collect();
@@ -173,6 +177,33 @@ pub enum Verdict {
     Unknown(String),
 }
 
+impl Verdict {
+    /// What a refusal means: a version that is taken is no mistake, a fault says nothing.
+    pub fn refused(code: ErrorCode, message: String, help: String) -> Self {
+        match code {
+            ErrorCode::VersionExists => Self::Taken,
+            ErrorCode::Unavailable
+            | ErrorCode::IssuerUnavailable
+            | ErrorCode::RateLimited
+            | ErrorCode::Internal => Self::Unknown(message),
+            code => Self::Refused { code: code.as_str().to_owned(), message, help },
+        }
+    }
+}
+
+impl From<RehearsalAnswer> for Verdict {
+    fn from(answer: RehearsalAnswer) -> Self {
+        match answer.outcome.as_str() {
+            "already-released" => Self::Unchanged,
+            _ => Self::Publishes {
+                git_ref: excerpt(&answer.git_ref.unwrap_or_default(), 200),
+                first: answer.first_release,
+                proved: answer.proved,
+            },
+        }
+    }
+}
+
 /// The release that would follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {
@@ -211,7 +242,10 @@ mod tests {
     fn what_differs_from_the_latest_release_is_told() {
         let old = package(OLD, &[("a.ato", "module A"), ("gone", "12345")]);
         let new = OLD.replace("MIT", "Apache-2.0").replace("release: 1.0.0", "release: 1.1.0");
-        let now = package(&new.replace("  a:\n    entry: a.ato:A", "  b:\n    entry: a.ato:B"), &[("a.ato", "module B "), ("b.ato", "x")]);
+        let now = package(
+            &new.replace("  a:\n    entry: a.ato:A", "  b:\n    entry: a.ato:B"),
+            &[("a.ato", "module B "), ("b.ato", "x")],
+        );
         let version = |text| Version::parse(Order::SemVer, text).unwrap();
         let released =
             Released { version: version("1.2.3"), tree: old.tree, manifest: old.manifest };

@@ -138,9 +138,8 @@ impl Listing {
             }
         }
         let texts = steering.iter().filter(|(path, _)| is_ignore_file(path));
-        let texts = texts.filter_map(|(path, bytes)| {
-            Some((path.as_str(), std::str::from_utf8(bytes).ok()?))
-        });
+        let texts = texts
+            .filter_map(|(path, bytes)| Some((path.as_str(), std::str::from_utf8(bytes).ok()?)));
         let mut ignored = Ignored::read(texts);
         let found = formats::discover(&manifests).into_iter().map(|found| found.folder);
         let found = found.filter(|folder| wanted.admits(folder));
@@ -317,7 +316,13 @@ mod tests {
         let before = located(&files);
         assert_eq!(
             before.files,
-            [".gitignore", "packhouse.yaml", "src/.packhouseignore", "src/build/kept", "src/keep.log"]
+            [
+                ".gitignore",
+                "packhouse.yaml",
+                "src/.packhouseignore",
+                "src/build/kept",
+                "src/keep.log"
+            ]
         );
         let mut other = files;
         other[3] = ("a.log", "y"); // ignored

@@ -1,5 +1,7 @@
 //! Check runs: what an App says of a commit.
 
+use packhouse_core::audit::Severity;
+use packhouse_core::review::Review;
 use serde::{Deserialize, Serialize};
 
 use super::{GitHub, GitHubResult};
@@ -7,7 +9,7 @@ use super::{GitHub, GitHubResult};
 /// The name of the App's check.
 const NAME: &str = "packhouse";
 /// The most annotations of one call.
-pub(crate) const ANNOTATIONS: usize = 50;
+const ANNOTATIONS: usize = 50;
 /// The longest summary, in bytes.
 const SUMMARY_BYTES: usize = 60_000;
 
@@ -57,6 +59,36 @@ pub struct Annotation {
     pub title: String,
 }
 
+/// The new findings of `review`, worst first, as many as one call takes.
+pub fn annotations(review: &Review) -> Vec<Annotation> {
+    let mut found: Vec<(Severity, Annotation)> = Vec::new();
+    for change in &review.changes {
+        let package = change.audited();
+        for finding in &change.new {
+            let Some(path) = package.path(finding) else { continue };
+            let line = finding.line.unwrap_or(1);
+            let help = finding.help.as_deref().map(|help| format!("\n{help}")).unwrap_or_default();
+            found.push((
+                finding.severity,
+                Annotation {
+                    path,
+                    start_line: line,
+                    end_line: line,
+                    annotation_level: match finding.severity {
+                        Severity::Error => "failure",
+                        Severity::Warning => "warning",
+                        Severity::Note => "notice",
+                    },
+                    message: format!("{}{help}", finding.message),
+                    title: finding.rule.clone(),
+                },
+            ));
+        }
+    }
+    found.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+    found.into_iter().take(ANNOTATIONS).map(|(_, annotation)| annotation).collect()
+}
+
 #[derive(Deserialize)]
 struct Runs {
     check_runs: Vec<Run>,
@@ -81,14 +113,16 @@ impl GitHub {
     /// [`super::GitHubError`]; 403 where the App may not.
     pub async fn check(&self, repository: &str, app: u64, check: &Check) -> GitHubResult<()> {
         let head = &check.head;
-        let path =
-            format!("/repos/{repository}/commits/{head}/check-runs?check_name={NAME}&filter=latest");
+        let path = format!(
+            "/repos/{repository}/commits/{head}/check-runs?check_name={NAME}&filter=latest"
+        );
         let runs: Runs = self.get(&path).await?;
         let known = runs.check_runs.into_iter();
         let known = known.filter(|run| run.app.as_ref().is_some_and(|slug| slug.id == app));
         let known = known.map(|run| run.id).max();
         let mut summary = check.summary.clone();
-        let cut = (0..=SUMMARY_BYTES.min(summary.len())).rev().find(|at| summary.is_char_boundary(*at));
+        let cut =
+            (0..=SUMMARY_BYTES.min(summary.len())).rev().find(|at| summary.is_char_boundary(*at));
         summary.truncate(cut.unwrap_or_default());
         let annotations = &check.annotations[..check.annotations.len().min(ANNOTATIONS)];
         let body = serde_json::json!({
@@ -122,7 +156,8 @@ impl GitHub {
         struct Suites {
             total_count: u64,
         }
-        let path = format!("/repos/{repository}/commits/{head}/check-suites?app_id={app}&per_page=1");
+        let path =
+            format!("/repos/{repository}/commits/{head}/check-suites?app_id={app}&per_page=1");
         let suites: Suites = self.get(&path).await?;
         Ok(suites.total_count > 0)
     }

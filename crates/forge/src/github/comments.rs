@@ -100,7 +100,8 @@ impl GitHub {
         if app.is_some_and(|app| posted.iter().filter(ours).any(|posted| posted.by(&app))) {
             return Ok(Wrote::LeftToApp);
         }
-        let mine: Vec<&Posted> = posted.iter().filter(ours).filter(|posted| posted.by(&me)).collect();
+        let mine: Vec<&Posted> =
+            posted.iter().filter(ours).filter(|posted| posted.by(&me)).collect();
         let (first, twins) = match &mine[..] {
             [] => (None, &[][..]),
             [first, twins @ ..] => (Some(*first), twins),

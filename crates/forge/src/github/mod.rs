@@ -19,7 +19,7 @@ use packhouse_core::secret::Secret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use checks::{Check, Conclusion};
+pub use checks::{Check, Conclusion, annotations};
 pub use comments::Wrote;
 pub use pulls::Pull;
 pub use tree::TREE_ENTRIES;
@@ -147,9 +147,7 @@ impl GitHub {
     /// [`GitHubError::Credentials`] for a key that is none.
     pub fn installed(app: &App, installation: u64) -> GitHubResult<Self> {
         let app_api = app.api.clone();
-        let crab = builder(&app.api)?
-            .app_from_rsa_pem(AppId(app.id), app.key.reveal().as_bytes())
-            .map_err(|_| GitHubError::Credentials("the App's private key is no RSA key in PEM".to_owned()))?;
+        let crab = builder(&app.api)?.app(AppId(app.id), app_key(app)?);
         let crab = crab.build().map_err(unusable)?;
         let installed = crab.installation(InstallationId(installation)).map_err(unusable)?;
         let of = |crab, app| Self { crab, api: app_api.clone(), rest: "", app };
@@ -309,6 +307,34 @@ fn pause(status: u16, headers: &http::HeaderMap, message: &str) -> Option<u64> {
     (status == 429 || message.contains("secondary rate limit")).then_some(60)
 }
 
+/// Whether `app` can be used at all; nothing is asked of GitHub.
+///
+/// # Errors
+///
+/// [`GitHubError::Credentials`].
+pub fn check(app: &App) -> GitHubResult<()> {
+    app_key(app)?;
+    address(&app.api)
+}
+
+fn app_key(app: &App) -> GitHubResult<jsonwebtoken::EncodingKey> {
+    jsonwebtoken::EncodingKey::from_rsa_pem(app.key.reveal().as_bytes()).map_err(|_| {
+        GitHubError::Credentials("the App's private key is no RSA key in PEM".to_owned())
+    })
+}
+
+/// Whether `api` is one that credentials may be sent to.
+fn address(api: &str) -> GitHubResult<()> {
+    let loopback = ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"];
+    if api.starts_with("https://") || loopback.iter().any(|local| api.starts_with(local)) {
+        return Ok(());
+    }
+    Err(GitHubError::Credentials(format!(
+        "`{}` is no https address: GitHub's API is `{API}`, or `https://HOST/api/v3`",
+        excerpt(api, 200)
+    )))
+}
+
 fn builder(
     api: &str,
 ) -> GitHubResult<
@@ -319,13 +345,7 @@ fn builder(
         octocrab::NotLayerReady,
     >,
 > {
-    let loopback = ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"];
-    if !(api.starts_with("https://") || loopback.iter().any(|local| api.starts_with(local))) {
-        return Err(GitHubError::Credentials(format!(
-            "`{}` is no https address: GitHub's API is `{API}`, or `https://HOST/api/v3`",
-            excerpt(api, 200)
-        )));
-    }
+    address(api)?;
     let builder = Octocrab::builder().base_uri(api).map_err(unusable)?;
     let builder = builder.set_connect_timeout(Some(Duration::from_secs(10)));
     Ok(builder.set_read_timeout(Some(CALL)))
@@ -358,8 +378,8 @@ mod tests {
     fn limits_are_told_from_refusals() {
         let of = |status, headers: &[(&'static str, &str)], message| {
             let headers = headers.iter();
-            let headers =
-                headers.map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
+            let headers = headers
+                .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
             pause(status, &headers.collect(), message)
         };
         assert_eq!(of(403, &[], "Resource not accessible by integration"), None);

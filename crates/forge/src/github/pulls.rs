@@ -79,7 +79,12 @@ impl GitHub {
     /// # Errors
     ///
     /// [`GitHubError`].
-    pub async fn merge_base(&self, repository: &str, base: &str, head: &str) -> GitHubResult<String> {
+    pub async fn merge_base(
+        &self,
+        repository: &str,
+        base: &str,
+        head: &str,
+    ) -> GitHubResult<String> {
         #[derive(Deserialize)]
         struct Compared {
             merge_base_commit: Commit,

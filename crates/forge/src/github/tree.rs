@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use packhouse_core::escape::excerpt;
-use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
+use packhouse_core::snapshot::{Contents, Entry, Listing};
 use serde::Deserialize;
 use ureq::Agent;
 use ureq::tls::TlsConfig;
@@ -63,7 +63,7 @@ impl GitHub {
         }
         let mut listing = Listing::default();
         for Item { path, mode, sha, size } in tree.tree {
-            let Some(kind) = kind(&mode) else { continue };
+            let Some(kind) = crate::git::kind(&mode) else { continue };
             if crate::git::is_commit(&sha) {
                 listing.insert(path, Entry { kind, id: sha, bytes: size });
             }
@@ -90,10 +90,10 @@ impl GitHub {
         }
         // An archive leaves out, and changes, what the repository's attributes say (`export-ignore`,
         // `export-subst`); a release does not.
-        let missing: HashSet<&str> = wanted
+        let missing: HashSet<String> = wanted
             .iter()
             .filter(|path| !contents.contains_key(*path))
-            .filter_map(|path| Some(listing.get(path)?.id.as_str()))
+            .filter_map(|path| Some(listing.get(path)?.id.clone()))
             .collect();
         if missing.len() > 10 * ONE_BY_ONE {
             return Err(GitHubError::Odd {
@@ -101,7 +101,7 @@ impl GitHub {
                 why: format!("{} files are not in the archive", missing.len()),
             });
         }
-        let blobs: HashMap<&str, Arc<[u8]>> = stream::iter(missing)
+        let blobs: HashMap<String, Arc<[u8]>> = stream::iter(missing)
             .map(|id| async move {
                 let path = format!("/repos/{repository}/git/blobs/{id}");
                 let answer = self.call("GET", &path, None::<&()>).await?;
@@ -111,7 +111,7 @@ impl GitHub {
             .try_collect()
             .await?;
         for path in wanted {
-            if let Some(blob) = listing.get(path).and_then(|entry| blobs.get(entry.id.as_str())) {
+            if let Some(blob) = listing.get(path).and_then(|entry| blobs.get(&entry.id)) {
                 contents.entry(path.clone()).or_insert_with(|| blob.clone());
             }
         }
@@ -148,16 +148,6 @@ impl GitHub {
     }
 }
 
-fn kind(mode: &str) -> Option<Kind> {
-    Some(match mode {
-        "100644" | "100664" => Kind::File { executable: false },
-        "100755" => Kind::File { executable: true },
-        "120000" => Kind::Link,
-        "160000" => Kind::Submodule,
-        _ => return None,
-    })
-}
-
 /// Whether `url` is where the API at `api` keeps its archives: its own host, or the one that GitHub
 /// has for them.
 fn admits(api: &str, url: &str) -> bool {
@@ -166,7 +156,9 @@ fn admits(api: &str, url: &str) -> bool {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         Some((scheme.to_owned(), rest[..end].to_ascii_lowercase()))
     };
-    let (Some((scheme, host)), Some(found)) = (authority(api), authority(url)) else { return false };
+    let (Some((scheme, host)), Some(found)) = (authority(api), authority(url)) else {
+        return false;
+    };
     let archives = format!("codeload.{}", host.strip_prefix("api.").unwrap_or(&host));
     found.0 == scheme && (found.1 == host || found.1 == archives)
 }
@@ -212,7 +204,8 @@ fn unpack(packed: impl Read, sizes: &HashMap<String, u64>) -> Result<Contents, S
             let target = entry.link_name_bytes().unwrap_or_default().into_owned();
             contents.insert(own, target.into());
         } else if kind.is_file() && entry.size() == size {
-            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default().min(1 << 20));
+            let mut bytes =
+                Vec::with_capacity(usize::try_from(size).unwrap_or_default().min(1 << 20));
             entry.read_to_end(&mut bytes).map_err(wrong)?;
             contents.insert(own, bytes.into());
         }

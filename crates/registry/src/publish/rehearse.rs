@@ -104,11 +104,7 @@ async fn decide(
 }
 
 fn no_digest() -> ApiError {
-    ApiError::new(
-        ErrorCode::BadRequest,
-        "`digest` is missing",
-        "send the SHA-256 of the archive",
-    )
+    ApiError::new(ErrorCode::BadRequest, "`digest` is missing", "send the SHA-256 of the archive")
 }
 
 /// What a run of `repository` would claim of itself, from the issuer that the package is pinned to.
@@ -118,11 +114,11 @@ async fn simulated(
     identifier: &Identifier,
 ) -> ApiResult<Claims> {
     let SupposedRepository { name, id, owner_id } = repository;
-    let number = |text: &str| {
-        (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
-    };
+    let number =
+        |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     let owner = name.split_once('/').map(|(owner, _)| owner).filter(|owner| !owner.is_empty());
-    let (Some(owner), true, true) = (owner.filter(|_| name.len() <= 200), number(id), number(owner_id))
+    let (Some(owner), true, true) =
+        (owner.filter(|_| name.len() <= 200), number(id), number(owner_id))
     else {
         return Err(ApiError::new(
             ErrorCode::BadRequest,

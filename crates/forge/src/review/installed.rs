@@ -1,0 +1,235 @@
+//! The review by the registry's App: GitHub's API on one side, the registry's own stores on the
+//! other, a comment and a check at the end.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use packhouse_core::api::SupposedRepository;
+use packhouse_core::archive;
+use packhouse_core::audit::{RegistryFacts, Severity, target_text};
+use packhouse_core::formats::{self, Found};
+use packhouse_core::identifier::Identifier;
+use packhouse_core::manifest::Target;
+use packhouse_core::release::Release;
+use packhouse_core::report::comment;
+use packhouse_core::report::markdown;
+use packhouse_core::review::{Base, Released, Review, Verdict};
+use packhouse_core::snapshot::{Contents, Listing};
+use packhouse_core::source::{Ready, Setting, Source};
+use packhouse_registry::app::Service;
+use packhouse_registry::ports::PullRequest;
+use packhouse_registry::publish::simulate;
+use serde::Serialize;
+
+use super::{Asked, Commits, Registry, ReviewError, review};
+use crate::github::{App, Check, Conclusion, GitHub, GitHubError, Wrote};
+
+/// The comment's key.
+const KEY: &str = "audit";
+
+/// The App at one repository.
+pub struct Installed {
+    github: GitHub,
+    repository: String,
+}
+
+/// What a review came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reviewed {
+    /// `owner/name#number`.
+    pub pull: String,
+    /// The commit.
+    pub head: String,
+    /// The check's conclusion; `None` where the pull request is closed.
+    pub conclusion: Option<Conclusion>,
+    /// What became of the comment: `created`, `edited`, `unchanged`, ...
+    pub comment: &'static str,
+}
+
+/// Reviews a pull request as `app`, as it is now: comment and check say what was found.
+///
+/// What cannot be reviewed (too large, unreadable) is a neutral check that says why, and is done.
+///
+/// # Errors
+///
+/// [`GitHubError`] where another try may do better.
+pub async fn installed(
+    service: &Service,
+    app: &App,
+    pull: &PullRequest,
+) -> Result<Reviewed, GitHubError> {
+    let github = GitHub::installed(app, pull.installation)?;
+    let now = github.pull(&pull.repository, pull.number).await?;
+    let mut reviewed = Reviewed {
+        pull: format!("{}#{}", pull.repository, pull.number),
+        head: now.head.clone(),
+        conclusion: None,
+        comment: Wrote::Outdated.as_str(),
+    };
+    if !now.open {
+        return Ok(reviewed);
+    }
+    let repository = now.repository.name.clone();
+    let base = github.merge_base(&repository, &now.base, &now.head).await?;
+    let asked = Asked {
+        repository_url: format!("{}/{repository}", web(&app.api)),
+        repository: repository.clone(),
+        audited: now.head.clone(),
+        head: now.head.clone(),
+        base: Base::Commit(base),
+        only: Vec::new(),
+        limits: service.settings.limits.clone(),
+    };
+    let commits = Installed { github: github.clone(), repository: repository.clone() };
+    let view = Stores { service, repository: &now.repository };
+    let check = match review(&commits, Some(&view), &asked).await {
+        Ok(review) => {
+            let comment = comment::render(&review, KEY, None);
+            let wrote = github.comment(&repository, now.number, &now.head, &comment, None).await?;
+            reviewed.comment = wrote.as_str();
+            told(&review, now.number, comment.body)
+        }
+        Err(ReviewError::Unreadable(why)) => Check {
+            head: now.head.clone(),
+            number: now.number,
+            conclusion: Conclusion::Neutral,
+            title: "Not reviewed".to_owned(),
+            summary: format!("This pull request was not reviewed: {}.", markdown::prose(&why)),
+            annotations: Vec::new(),
+        },
+        Err(ReviewError::Pattern(_)) => return Ok(reviewed),
+    };
+    github.check(&repository, app.id, &check).await?;
+    reviewed.conclusion = Some(check.conclusion);
+    Ok(reviewed)
+}
+
+/// Where people look at what the API at `api` tells.
+fn web(api: &str) -> String {
+    if api == crate::github::API {
+        return "https://github.com".to_owned();
+    }
+    api.trim_end_matches('/').trim_end_matches("/api/v3").to_owned()
+}
+
+/// A review as a check: red where a release would be stopped.
+fn told(review: &Review, number: u64, summary: String) -> Check {
+    let errors = review.new_findings().any(|finding| finding.severity == Severity::Error);
+    let refused = |change: &packhouse_core::review::Change| {
+        matches!(change.outlook.as_ref().map(|o| &o.verdict), Some(Verdict::Refused { .. }))
+    };
+    let conclusion = match errors {
+        true => Conclusion::Failure,
+        // That the registry would refuse is not for the author of a change to mend.
+        false if review.changes.iter().any(refused) => Conclusion::Neutral,
+        false => Conclusion::Success,
+    };
+    Check {
+        head: review.head.clone(),
+        number,
+        conclusion,
+        title: comment::verdict(review),
+        summary,
+        annotations: crate::github::annotations(review),
+    }
+}
+
+#[async_trait]
+impl Commits for Installed {
+    async fn listing(&self, commit: &str) -> Result<Listing, ReviewError> {
+        self.github.listing(&self.repository, commit).await.map_err(unreadable)
+    }
+
+    async fn contents(
+        &self,
+        commit: &str,
+        listing: &Listing,
+        wanted: &[String],
+    ) -> Result<Contents, ReviewError> {
+        let read = self.github.contents(&self.repository, commit, listing, wanted).await;
+        read.map_err(unreadable)
+    }
+}
+
+fn unreadable(error: GitHubError) -> ReviewError {
+    ReviewError::Unreadable(error.to_string())
+}
+
+/// The registry's own stores.
+struct Stores<'a> {
+    service: &'a Service,
+    repository: &'a SupposedRepository,
+}
+
+impl Stores<'_> {
+    async fn releases(&self, identifier: &Identifier) -> Option<Vec<Release>> {
+        self.service.ledger.releases(identifier).await.ok()
+    }
+}
+
+fn in_service(release: &Release) -> bool {
+    release.marks.removed.is_none() && release.marks.quarantined.is_none()
+}
+
+#[async_trait]
+impl Registry for Stores<'_> {
+    async fn facts(
+        &self,
+        source: &Source,
+        setting: &Setting,
+        beside: &[Identifier],
+    ) -> Option<RegistryFacts> {
+        let identifier = source.identifier(setting).ok()?;
+        let version = source.version(&identifier, setting).ok();
+        let mut facts = RegistryFacts::default();
+        for release in self.releases(&identifier).await? {
+            if Some(&release.version) == version.as_ref() && in_service(&release) {
+                facts.same_version = Some(release.tree_digest);
+            }
+            facts.versions.push(release.version);
+        }
+        for dependency in source.manifest.dependencies.iter().take(200) {
+            let Target::Registry { identifier: needed } = &dependency.target else { continue };
+            if *needed == identifier || beside.contains(needed) {
+                continue;
+            }
+            if self.releases(needed).await?.is_empty() {
+                facts.missing_dependencies.push(target_text(&dependency.target));
+            }
+        }
+        Some(facts)
+    }
+
+    async fn released(&self, identifier: &Identifier) -> Option<Released> {
+        let releases = self.releases(identifier).await?;
+        let usable = releases.iter().filter(|r| in_service(r) && r.marks.yanked.is_none());
+        let stable = usable.clone().filter(|release| !release.version.is_prerelease());
+        let latest = stable.max_by(|a, b| a.version.cmp(&b.version));
+        let latest = latest.or_else(|| usable.max_by(|a, b| a.version.cmp(&b.version)))?;
+        let body = self.service.blobs.read(&latest.digest, 0, latest.bytes).await.ok()??;
+        let bytes: Vec<u8> = body
+            .stream
+            .try_fold(Vec::new(), |mut all, piece| async move {
+                all.extend_from_slice(&piece);
+                Ok(all)
+            })
+            .await
+            .ok()?;
+        let limits = self.service.settings.limits.clone();
+        let (format, version) = (latest.described.format.clone(), latest.version.clone());
+        let unpacked = tokio::task::spawn_blocking(move || archive::unpack(&bytes, &limits));
+        let (tree, _) = unpacked.await.ok()?.ok()?;
+        let manifest = match formats::by_id(&format)?.read(&tree) {
+            Found::Package(manifest) => Some(manifest),
+            _ => None,
+        };
+        Some(Released { version, tree, manifest })
+    }
+
+    async fn rehearse(&self, ready: &Ready, workflows: &[String]) -> Verdict {
+        let request = ready.rehearsal(workflows, Some(self.repository.clone()));
+        match simulate(self.service, &request, self.repository).await {
+            Ok(answer) => answer.into(),
+            Err(error) => Verdict::refused(error.code, error.message, error.help),
+        }
+    }
+}
