@@ -3,6 +3,7 @@
 use packhouse_core::digest::Digest;
 use packhouse_core::limits::Limits;
 use packhouse_core::secret::Secret;
+use packhouse_forge::github;
 use packhouse_registry::app::PublicUrl;
 use packhouse_registry::oidc::Issuer;
 
@@ -57,6 +58,10 @@ pub struct Config {
     pub limits: Limits,
     /// What `ato` shows at every command.
     pub motd: Option<String>,
+    /// What the GitHub App's deliveries are signed with; two while one replaces the other.
+    pub webhook_secrets: Vec<Secret>,
+    /// The GitHub App that reviews pull requests.
+    pub github: Option<github::App>,
     /// Whether S3 is asked with the bucket in the path: emulators need it.
     pub path_style: bool,
 }
@@ -102,6 +107,22 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("PACKHOUSE_ISSUERS", "issuers of CI tokens beside GitHub's, separated by spaces", "none"),
     ("PACKHOUSE_LIMITS", "limits that differ from the defaults, as a JSON object", "`{}`"),
     ("PACKHOUSE_MOTD", "what `ato` shows at every command", "none"),
+    (
+        "PACKHOUSE_GITHUB_WEBHOOK_SECRET",
+        "what deliveries of the GitHub App are signed with, 16 characters or more; two, separated by a space, while one replaces the other; for `publish`",
+        "none: no deliveries are taken",
+    ),
+    ("PACKHOUSE_GITHUB_APP_ID", "number of the GitHub App; for `worker`", "none"),
+    (
+        "PACKHOUSE_GITHUB_APP_KEY",
+        "the App's private key, PEM, or that in Base64; for `worker`",
+        "required with `PACKHOUSE_GITHUB_APP_ID`",
+    ),
+    (
+        "PACKHOUSE_GITHUB_API",
+        "the API of GitHub Enterprise Server, `https://HOST/api/v3`",
+        "GitHub's own",
+    ),
     ("PACKHOUSE_S3_PATH_STYLE", "`true`: the bucket is part of the path, for emulators", "`false`"),
 ];
 
@@ -157,6 +178,13 @@ impl Config {
                 .map_err(|e| format!("is not what it should be: {e}"))
         });
         let motd = reader.optional("PACKHOUSE_MOTD");
+        let webhook = reader.optional("PACKHOUSE_GITHUB_WEBHOOK_SECRET");
+        let webhook_secrets: Vec<Secret> =
+            webhook.iter().flat_map(|text| text.split_whitespace()).map(Secret::new).collect();
+        if webhook_secrets.iter().any(|secret| secret.reveal().len() < 16) {
+            reader.wrong("PACKHOUSE_GITHUB_WEBHOOK_SECRET", "is shorter than 16 characters");
+        }
+        let github = reader.github_app();
         let path_style = reader.flag("PACKHOUSE_S3_PATH_STYLE");
         match (role, table, bucket, public_url, reader.wrong) {
             (Some(role), Some(table), Some(bucket), Some(public_url), wrong)
@@ -176,6 +204,8 @@ impl Config {
                     issuers: issuers.unwrap_or_default(),
                     limits: limits.unwrap_or_default(),
                     motd,
+                    webhook_secrets,
+                    github,
                     path_style,
                 })
             }
@@ -233,6 +263,26 @@ impl<V: Fn(&str) -> Option<String>> Reader<'_, V> {
         self.optional_parsed(name, parse)
     }
 
+    fn github_app(&mut self) -> Option<github::App> {
+        let id = self.optional_parsed("PACKHOUSE_GITHUB_APP_ID", |text| {
+            text.parse::<u64>().map_err(|_| format!("is `{text}`: write the App's number"))
+        })?;
+        let key = self.required("PACKHOUSE_GITHUB_APP_KEY")?;
+        let api = self.optional("PACKHOUSE_GITHUB_API");
+        let app = github::App {
+            id,
+            key: Secret::new(pem(&key).unwrap_or(key)),
+            api: api.unwrap_or_else(|| github::API.to_owned()),
+        };
+        match github::check(&app) {
+            Ok(()) => Some(app),
+            Err(error) => {
+                self.wrong("PACKHOUSE_GITHUB_APP_KEY", &format!("cannot be used: {error}"));
+                None
+            }
+        }
+    }
+
     fn flag(&mut self, name: &str) -> bool {
         let parse = |text: &str| match text {
             "true" => Ok(true),
@@ -241,6 +291,14 @@ impl<V: Fn(&str) -> Option<String>> Reader<'_, V> {
         };
         self.optional_parsed(name, parse).unwrap_or_default()
     }
+}
+
+/// The PEM in a text that is Base64 of it: a single line survives every console.
+fn pem(text: &str) -> Option<String> {
+    use base64::Engine as _;
+    let text: String = text.split_whitespace().collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -277,6 +335,10 @@ mod tests {
                     | "PACKHOUSE_FILES_URL"
                     | "PACKHOUSE_ISSUERS"
                     | "PACKHOUSE_MOTD"
+                    | "PACKHOUSE_GITHUB_WEBHOOK_SECRET"
+                    | "PACKHOUSE_GITHUB_APP_ID"
+                    | "PACKHOUSE_GITHUB_APP_KEY"
+                    | "PACKHOUSE_GITHUB_API"
                     | "PACKHOUSE_S3_PATH_STYLE"
             );
             assert_eq!(text.contains(name), !optional, "{name}: {text}");

@@ -12,16 +12,19 @@ use axum::response::{IntoResponse as _, Response};
 use http::Method;
 use jiff::SignedDuration;
 use packhouse_core::api::ErrorCode;
+use packhouse_forge::review;
 use packhouse_registry::app::{App, Service, Settings};
 use packhouse_registry::error::ApiError;
 use packhouse_registry::log;
 use packhouse_registry::oidc::{Issuer, Verifier};
 use packhouse_registry::ports::{
-    Action, Job, Jobs as _, Ledger as _, StoreResult, SystemClock, TokenRecord,
+    Action, Job, Jobs as _, Ledger as _, PullRequest, StoreError, StoreResult, SystemClock,
+    TokenRecord,
 };
 use packhouse_registry::publish::Turns;
 use packhouse_registry::read::Reads;
 use packhouse_registry::router::{Registry, router};
+use packhouse_registry::webhook::Webhook;
 use packhouse_registry::work;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -92,6 +95,9 @@ impl Function {
         let blobs = Arc::new(S3Blobs::new(s3, keys, config.bucket.clone()));
         let queue = config.queue.as_ref();
         let jobs = queue.map(|url| SqsJobs::new(aws_sdk_sqs::Client::new(&shared), url));
+        let webhook = jobs.clone().filter(|_| !config.webhook_secrets.is_empty());
+        let webhook = webhook
+            .map(|jobs| Webhook { secrets: config.webhook_secrets.clone(), jobs: Arc::new(jobs) });
         let mut issuers = vec![Issuer::github()];
         issuers.extend(config.issuers.iter().cloned());
         let settings = Settings {
@@ -110,7 +116,7 @@ impl Function {
             clock: Arc::new(SystemClock),
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
-            webhook: None,
+            webhook,
             reads: Reads::default()
                 .with_views(catalogue, ViewIndexFiles::new(views.clone()))
                 .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),
@@ -275,6 +281,19 @@ impl Function {
         Ok(json!({ "logs": taken, "views": views }))
     }
 
+    /// Reviews a pull request, in the time that is left.
+    async fn review(&self, pull: &PullRequest, until: Instant) -> StoreResult<Value> {
+        let Some(app) = &self.config.github else { return Ok(json!("there is no App")) };
+        self.ledger.refresh().await?;
+        let reviewed =
+            tokio::time::timeout_at(until, review::installed(&self.app, app, pull)).await;
+        let late = |_| StoreError::Unavailable("the time is over".to_owned());
+        let reviewed = reviewed.map_err(late)?;
+        reviewed
+            .map(|did| json!(did.to_string()))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
     /// Does a job; what it did.
     async fn run(&self, job: Job, until: Instant) -> StoreResult<Value> {
         self.ledger.settle_sealed().await?;
@@ -282,6 +301,7 @@ impl Function {
             Job::Sweep => json!({ "intents": work::sweep(&self.app).await? }),
             Job::Views => json!(self.drain.run(BTreeSet::new(), until).await?),
             Job::Downloads => self.count(until).await?,
+            Job::Review(ref pull) => self.review(pull, until).await?,
         };
         log::info(&format!("{}: {did}", job.name()));
         Ok(did)

@@ -89,6 +89,12 @@ impl TestRegistry {
             match argument.as_str() {
                 "--private" => variable("PACKHOUSE_PRIVATE", "true".to_owned()),
                 "--issuer" => issuers = format!("{issuers} {}", value()),
+                "--github-app" => variable("PACKHOUSE_GITHUB_APP_ID", value()),
+                "--github-app-key" => variable("PACKHOUSE_GITHUB_APP_KEY", contents(&value())),
+                "--github-webhook-secret" => {
+                    variable("PACKHOUSE_GITHUB_WEBHOOK_SECRET", contents(&value()));
+                }
+                "--github-api" => variable("PACKHOUSE_GITHUB_API", value()),
                 "--motd" => variable("PACKHOUSE_MOTD", value()),
                 "--limit" => {
                     let limit = value();
@@ -210,6 +216,15 @@ impl TestRegistry {
         text.expect("the first start leaves an admin token").trim().to_owned()
     }
 
+    /// The most memory that the server had, in KiB; `None` where it is no process of its own, or the
+    /// system does not tell.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let process = self.process.as_ref()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id()));
+        let line = status.ok()?.lines().find(|line| line.starts_with("VmHWM:"))?.to_owned();
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// All that it logged so far.
     pub fn log(&self) -> String {
         if let Some(aws) = &self.aws {
@@ -254,6 +269,10 @@ impl Drop for TestRegistry {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn contents(path: &str) -> String {
+    std::fs::read_to_string(path).expect("the file can be read").trim().to_owned()
 }
 
 /// A port that was free a moment ago.

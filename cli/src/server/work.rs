@@ -114,7 +114,7 @@ impl Worker {
         let late = || StoreError::Unavailable(format!("more than {} s", REVIEW.as_secs()));
         let reviewed = reviewed.map_err(|_| late())?;
         let reviewed = reviewed.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        log::info(&format!("review: {}", serde_json::json!(reviewed)));
+        log::info(&format!("review: {reviewed}"));
         Ok(())
     }
 }

@@ -61,6 +61,7 @@ struct Reading;
     admin::transfer::ask_blob,
     admin::transfer::complete_blob,
     admin::transfer::read_blob,
+    crate::webhook::deliver,
 ))]
 struct Writing;
 

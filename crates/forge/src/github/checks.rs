@@ -25,6 +25,17 @@ pub enum Conclusion {
     Neutral,
 }
 
+impl Conclusion {
+    /// It in GitHub's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Neutral => "neutral",
+        }
+    }
+}
+
 /// A check of a commit.
 #[derive(Clone, Debug)]
 pub struct Check {

@@ -18,7 +18,6 @@ use packhouse_core::source::{Ready, Setting, Source};
 use packhouse_registry::app::Service;
 use packhouse_registry::ports::PullRequest;
 use packhouse_registry::publish::simulate;
-use serde::Serialize;
 
 use super::{Asked, Commits, Registry, ReviewError, review};
 use crate::github::{App, Check, Conclusion, GitHub, GitHubError, Wrote};
@@ -33,7 +32,7 @@ pub struct Installed {
 }
 
 /// What a review came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reviewed {
     /// `owner/name#number`.
     pub pull: String,
@@ -43,6 +42,15 @@ pub struct Reviewed {
     pub conclusion: Option<Conclusion>,
     /// What became of the comment: `created`, `edited`, `unchanged`, ...
     pub comment: &'static str,
+}
+
+impl std::fmt::Display for Reviewed {
+    /// `acme/sensor#12 at 0123456789ab: comment created, check failure`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let head = self.head.get(..12).unwrap_or_default();
+        let check = self.conclusion.map_or("none", Conclusion::as_str);
+        write!(f, "{} at {head}: comment {}, check {check}", self.pull, self.comment)
+    }
 }
 
 /// Reviews a pull request as `app`, as it is now: comment and check say what was found.
