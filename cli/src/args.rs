@@ -116,6 +116,8 @@ pub(crate) enum Command {
     Admin(Admin),
     /// Look at a live registry from outside, as a stranger would
     Doctor(Doctor),
+    /// What the GitHub Actions `publish` and `audit` run; inputs come from INPUT_... variables
+    Action(Action),
     /// Tell more about a rule, an error code or an exit code
     Explain(Explain),
     /// Write completions for a shell
@@ -263,6 +265,28 @@ pub(crate) struct Publish {
     pub(crate) receipt: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) files: Files,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  INPUT_REGISTRY=https://packages.example.org packhouse action audit
+  INPUT_PACKAGES='packages/*' INPUT_DRY_RUN=true packhouse action publish
+
+`action/publish/action.yml` and `action/audit/action.yml` name and describe every input.")]
+pub(crate) struct Action {
+    /// Which action
+    #[command(subcommand)]
+    pub(crate) command: ActionCommand,
+}
+
+/// The actions.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ActionCommand {
+    /// Publish what the inputs name
+    Publish,
+    /// Audit a pull request: annotations, summary, one comment
+    Audit,
 }
 
 #[derive(Args, Debug)]

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use packhouse_client::publish::Failed;
 use packhouse_client::{ClientError, Refusal};
-use packhouse_core::api::ErrorCode;
+use packhouse_core::api::{ErrorCode, LocalCode};
 use packhouse_core::source::Unfit;
 use serde_json::json;
 
+use crate::teach::Lesson;
 use crate::ui::{self, Ui};
 
 /// How a command ends.
@@ -77,11 +78,18 @@ pub(crate) struct Stop {
     pub(crate) exit: Exit,
     pub(crate) message: String,
     pub(crate) hint: String,
+    pub(crate) code: Option<LocalCode>,
 }
 
 impl Stop {
     pub(crate) fn new(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: hint.into() }
+        Self { exit, message: message.into(), hint: hint.into(), code: None }
+    }
+
+    /// The same with a code that has a page.
+    pub(crate) fn code(mut self, code: LocalCode) -> Self {
+        self.code = Some(code);
+        self
     }
 
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -161,6 +169,7 @@ struct Told<'a> {
     message: String,
     during: Option<String>,
     hint: Option<String>,
+    code: Option<&'static str>,
     refusal: Option<&'a Refusal>,
 }
 
@@ -172,6 +181,7 @@ fn told(error: &anyhow::Error) -> Told<'_> {
             message: stop.message.clone(),
             during: None,
             hint,
+            code: stop.code.map(LocalCode::as_str),
             refusal: None,
         };
     }
@@ -181,6 +191,7 @@ fn told(error: &anyhow::Error) -> Told<'_> {
             message: unfit.message.clone(),
             during: None,
             hint: Some(unfit.help.clone()),
+            code: None,
             refusal: None,
         };
     }
@@ -197,6 +208,10 @@ fn told(error: &anyhow::Error) -> Told<'_> {
             message: client.to_string(),
             during,
             hint: client.help().map(str::to_owned),
+            code: client
+                .code()
+                .map(ErrorCode::as_str)
+                .or(client.local_code().map(LocalCode::as_str)),
             refusal: match client {
                 ClientError::Refused(refusal) => Some(refusal),
                 _ => None,
@@ -208,6 +223,7 @@ fn told(error: &anyhow::Error) -> Told<'_> {
             message: format!("{error:#}"),
             during,
             hint: None,
+            code: None,
             refusal: None,
         },
     }
@@ -234,7 +250,6 @@ pub(crate) fn report(error: &anyhow::Error, ui: &Ui) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let told = told(error);
-    let code = told.refusal.and_then(|refusal| refusal.code);
     ui.error(&told.message);
     if let Some(during) = &told.during {
         ui.detail("while", during);
@@ -250,13 +265,20 @@ pub(crate) fn report(error: &anyhow::Error, ui: &Ui) -> ExitCode {
     if let Some(hint) = &told.hint {
         ui.hint(hint);
     }
-    if let Some(code) = code {
+    if let Some(code) = told.code {
         ui.detail("see", &format!("`packhouse explain {code}`"));
     }
     if let Some(refusal) = told.refusal.filter(|refusal| !refusal.request_id.is_empty()) {
         ui.detail("request", &refusal.request_id);
     }
-    ui.annotate_error(&told.message, told.hint.as_deref());
+    ui.annotate_error(told.code, &told.message, told.hint.as_deref());
+    let lesson = Lesson {
+        code: told.code,
+        message: &told.message,
+        hint: told.hint.as_deref(),
+        facts: told.refusal.map(|refusal| &refusal.facts),
+    };
+    crate::github::summary(ui, &lesson.markdown());
     if ui.json {
         let _ = ui::print_json(&told.document());
     }
@@ -266,7 +288,7 @@ pub(crate) fn report(error: &anyhow::Error, ui: &Ui) -> ExitCode {
 /// Tells programs of arguments that cannot be; people have read it already.
 pub(crate) fn report_arguments(message: String) {
     let hint = Some("`packhouse --help` lists commands and options".to_owned());
-    let told = Told { exit: Exit::Usage, message, during: None, hint, refusal: None };
+    let told = Told { exit: Exit::Usage, message, during: None, hint, code: None, refusal: None };
     let _ = ui::print_json(&told.document());
 }
 
@@ -277,7 +299,7 @@ impl Told<'_> {
             "schema": 1,
             "error": {
                 "exit": self.exit.code(),
-                "code": self.refusal.and_then(|refusal| refusal.code).map(ErrorCode::as_str),
+                "code": self.code,
                 "message": self.message,
                 "during": self.during,
                 "help": self.hint,

@@ -12,6 +12,7 @@ mod github;
 mod serve;
 mod server;
 mod suggest;
+mod teach;
 mod ui;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn run(cli: Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Search(args) => commands::search::run(&args, global, ui),
         Command::Yank(args) => commands::mark::yank(&args, global, ui),
         Command::Deprecate(args) => commands::mark::deprecate(&args, global, ui),
+        Command::Action(args) => commands::action::run(&args, global, ui),
         Command::Policy(args) => commands::policy::run(&args, global, ui),
         Command::Admin(args) => commands::admin::run(&args, global, ui),
         Command::Doctor(args) => commands::doctor::run(&args, global, ui),

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write};
 use std::sync::Mutex;
 
 use anstyle::{AnsiColor, Style};
-use packhouse_core::escape::{printable, workflow_data};
+use packhouse_core::escape::{printable, workflow_data, workflow_property};
 pub(crate) use packhouse_core::report::size;
 use packhouse_core::secret::Secret;
 
@@ -127,11 +127,13 @@ impl Ui {
     }
 
     /// An error as an annotation of the run.
-    pub(crate) fn annotate_error(&self, message: &str, hint: Option<&str>) {
+    pub(crate) fn annotate_error(&self, code: Option<&str>, message: &str, hint: Option<&str>) {
         if self.in_actions {
+            let title = code.map(|code| format!("packhouse: {code}"));
+            let title = workflow_property(title.as_deref().unwrap_or("packhouse"));
             let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
             self.text(&format!(
-                "::error title=packhouse::{}\n",
+                "::error title={title}::{}\n",
                 workflow_data(&format!("{message}{hint}"))
             ));
         }

@@ -60,7 +60,9 @@ pub struct Config {
     pub motd: Option<String>,
     /// What the GitHub App's deliveries are signed with; two while one replaces the other.
     pub webhook_secrets: Vec<Secret>,
-    /// The GitHub App that reviews pull requests.
+    /// The number of the GitHub App that reviews pull requests.
+    pub github_app: Option<u64>,
+    /// The App itself; the worker's alone.
     pub github: Option<github::App>,
     /// Whether S3 is asked with the bucket in the path: emulators need it.
     pub path_style: bool,
@@ -112,7 +114,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "what deliveries of the GitHub App are signed with, 16 characters or more; two, separated by a space, while one replaces the other; for `publish`",
         "none: no deliveries are taken",
     ),
-    ("PACKHOUSE_GITHUB_APP_ID", "number of the GitHub App; for `worker`", "none"),
+    ("PACKHOUSE_GITHUB_APP_ID", "number of the GitHub App that reviews pull requests", "none"),
     (
         "PACKHOUSE_GITHUB_APP_KEY",
         "the App's private key, PEM, or that in Base64; for `worker`",
@@ -184,7 +186,11 @@ impl Config {
         if webhook_secrets.iter().any(|secret| secret.reveal().len() < 16) {
             reader.wrong("PACKHOUSE_GITHUB_WEBHOOK_SECRET", "is shorter than 16 characters");
         }
-        let github = reader.github_app();
+        let github_app = reader.optional_parsed("PACKHOUSE_GITHUB_APP_ID", |text| {
+            text.parse::<u64>().map_err(|_| format!("is `{text}`: write the App's number"))
+        });
+        let works = role == Some(Role::Worker);
+        let github = github_app.filter(|_| works).and_then(|id| reader.github_app(id));
         let path_style = reader.flag("PACKHOUSE_S3_PATH_STYLE");
         match (role, table, bucket, public_url, reader.wrong) {
             (Some(role), Some(table), Some(bucket), Some(public_url), wrong)
@@ -205,6 +211,7 @@ impl Config {
                     limits: limits.unwrap_or_default(),
                     motd,
                     webhook_secrets,
+                    github_app,
                     github,
                     path_style,
                 })
@@ -263,10 +270,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<'_, V> {
         self.optional_parsed(name, parse)
     }
 
-    fn github_app(&mut self) -> Option<github::App> {
-        let id = self.optional_parsed("PACKHOUSE_GITHUB_APP_ID", |text| {
-            text.parse::<u64>().map_err(|_| format!("is `{text}`: write the App's number"))
-        })?;
+    fn github_app(&mut self, id: u64) -> Option<github::App> {
         let key = self.required("PACKHOUSE_GITHUB_APP_KEY")?;
         let api = self.optional("PACKHOUSE_GITHUB_API");
         let app = github::App {

@@ -108,6 +108,7 @@ impl Function {
             loopback_only: false,
             limits: config.limits.clone(),
             motd: config.motd.clone(),
+            github_app: config.github_app,
         };
         let app: App = Arc::new(Service {
             settings,

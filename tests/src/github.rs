@@ -447,6 +447,8 @@ fn repository_call(
                 json!({
                     "id": comment.id, "body": comment.body,
                     "user": { "login": comment.login, "type": comment.kind },
+                "performed_via_github_app":
+                    (comment.login == format!("{}[bot]", APP.0)).then(|| json!({ "id": APP.1 })),
                 })
             });
             of(200, shown.collect())

@@ -1,6 +1,6 @@
 //! `packhouse explain`: the pages of rules, error codes and exit codes, without a network.
 
-use packhouse_core::api::ErrorCode;
+use packhouse_core::api::{ErrorCode, LocalCode};
 use packhouse_core::audit;
 use packhouse_core::escape::excerpt;
 use serde_json::json;
@@ -29,6 +29,7 @@ pub(crate) fn run(args: &Explain, ui: &Ui) -> anyhow::Result<Exit> {
     }
     let known = audit::RULES.iter().map(|rule| rule.id());
     let known = known.chain(ErrorCode::ALL.iter().map(|code| code.as_str()));
+    let known = known.chain(LocalCode::ALL.iter().map(|code| code.as_str()));
     let hint = match nearest(&topic, known) {
         Some(near) => format!("did you mean `packhouse explain {near}`?"),
         None => "`packhouse explain` lists everything there is".to_owned(),
@@ -65,7 +66,9 @@ fn everything(ui: &Ui) -> anyhow::Result<Exit> {
             .iter()
             .map(|rule| json!({"id": rule.id(), "severity": rule.severity(), "summary": rule.summary()}))
             .collect();
-        let errors: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        let errors = ErrorCode::ALL.iter().map(|code| code.as_str());
+        let errors: Vec<_> =
+            errors.chain(LocalCode::ALL.iter().map(|code| code.as_str())).collect();
         ui.print_json(&json!({"schema": 1, "rules": rules, "errors": errors}))?;
         return Ok(Exit::Ok);
     }
@@ -75,6 +78,10 @@ fn everything(ui: &Ui) -> anyhow::Result<Exit> {
     }
     out.push_str(&format!("{}\n", ui.bold("errors of a registry")));
     for code in ErrorCode::ALL {
+        out.push_str(&format!("  {code}\n"));
+    }
+    out.push_str(&format!("{}\n", ui.bold("errors of this program")));
+    for code in LocalCode::ALL {
         out.push_str(&format!("  {code}\n"));
     }
     out.push_str(&format!("{}\n  exit-codes\n", ui.bold("and")));

@@ -1,5 +1,6 @@
 //! One file a command: it asks the libraries and prints.
 
+pub(crate) mod action;
 pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod completions;

@@ -116,6 +116,9 @@ fn is_error(finding: &Finding) -> bool {
 
 /// Tells findings: all of them where they stop the publish, else only how many there are.
 fn tell(audited: &[Audited], failed: bool, ui: &Ui) -> anyhow::Result<()> {
+    let findings = audited.iter().flat_map(|package| package.findings);
+    let findings = super::action::by_severity(findings).to_string();
+    crate::github::outputs(ui, &[("findings", &findings)]);
     let counts = report::Counts::all(audited);
     if counts == report::Counts::default() {
         return Ok(());
@@ -127,7 +130,9 @@ fn tell(audited: &[Audited], failed: bool, ui: &Ui) -> anyhow::Result<()> {
         ui.text(&report::human::render(audited, style(ui, ui.color)));
         ui.error(&format!("nothing was published: {counts}"));
         ui.hint("`packhouse explain <rule>` tells more of a rule");
-        crate::github::summary(ui, &report::markdown::render(audited));
+        let summary = report::markdown::render(audited);
+        crate::github::summary(ui, &summary);
+        crate::github::outputs(ui, &[("status", "failed"), ("comment-content", &summary)]);
         if ui.json {
             ui.print(&report::json::render(audited))?;
         }
@@ -194,6 +199,13 @@ fn rehearsed(
             })
         })
         .collect();
+    let told: Vec<_> = packages.iter().filter_map(|p| p["outcome"].as_str()).collect();
+    let rows = ready.iter().zip(told).map(|(package, outcome)| {
+        format!("| `{}` | rehearsed: {} |\n", package.title(), report::markdown::prose(outcome))
+    });
+    let summary = format!("| package | status |\n|---|---|\n{}", rows.collect::<String>());
+    crate::github::summary(ui, &summary);
+    crate::github::outputs(ui, &[("comment-content", &summary)]);
     results(args, ready, "rehearsed", packages, ui)?;
     if !ui.json {
         for package in ready {
@@ -221,7 +233,7 @@ fn published(
     results: &[Published],
     ui: &Ui,
 ) -> anyhow::Result<Exit> {
-    let mut summary = String::from("| package | status | digest |\n|---|---|---|\n");
+    let mut summary = String::from("| package | status | SHA-256 |\n|---|---|---|\n");
     for (package, result) in ready.iter().zip(results) {
         let title = package.title();
         match (result.outcome, &result.receipt) {
@@ -238,13 +250,22 @@ fn published(
         if let Some(note) = &result.note {
             ui.note(&format!("{title}: {note}"));
         }
+        // Only a web page is linked to; a registry could name anything.
+        let page = result.receipt.as_ref().map(|receipt| printable(&receipt.url));
+        let page =
+            page.filter(|url| url.starts_with("http") && !url.contains(['(', ')', ' ', '<']));
+        let shown = match page {
+            Some(url) => format!("[`{title}`]({url})"),
+            None => format!("`{title}`"),
+        };
         summary.push_str(&format!(
-            "| `{title}` | {} | `{}` |\n",
+            "| {shown} | {} | `{}` |\n",
             word(result.outcome),
             package.archive.digest
         ));
     }
     crate::github::summary(ui, &summary);
+    crate::github::outputs(ui, &[("comment-content", &summary)]);
     let packages: Vec<Value> = ready
         .iter()
         .zip(results)
@@ -306,6 +327,7 @@ fn results(
             ],
         );
     }
+    crate::github::outputs(ui, &[("results", &Value::from(packages.clone()).to_string())]);
     let document = json!({"schema": 1, "status": status, "packages": packages});
     if let Some(file) = &args.receipt {
         fs_err::write(file, serde_json::to_string_pretty(&document)? + "\n")?;

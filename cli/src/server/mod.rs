@@ -115,6 +115,7 @@ impl Server {
             loopback_only: config.open || config.dev_issuer,
             limits: config.limits.clone(),
             motd: config.motd.clone(),
+            github_app: config.github.as_ref().map(|github| github.app.id),
         };
         let url = settings.public_url.as_str().to_owned();
         let signer = blobs.signer().clone();

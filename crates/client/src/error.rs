@@ -1,6 +1,6 @@
 //! What can go wrong between here and a registry.
 
-use packhouse_core::api::ErrorCode;
+use packhouse_core::api::{ErrorCode, LocalCode};
 use packhouse_core::archive::ArchiveError;
 use packhouse_core::escape::excerpt;
 use packhouse_core::source::Unfit;
@@ -122,6 +122,16 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused(refusal) => refusal.code,
+            _ => None,
+        }
+    }
+
+    /// The code of an error that did not come from a registry.
+    pub fn local_code(&self) -> Option<LocalCode> {
+        match self {
+            Self::Token(error) => Some(error.code()),
+            Self::Unreachable { .. } => Some(LocalCode::RegistryUnreachable),
+            Self::NotARegistry { .. } => Some(LocalCode::NotARegistry),
             _ => None,
         }
     }

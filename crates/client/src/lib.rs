@@ -7,6 +7,7 @@
 //! whom a token is made.
 
 pub mod error;
+pub mod event;
 pub mod extract;
 pub mod fetch;
 pub mod http;

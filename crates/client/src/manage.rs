@@ -1,8 +1,12 @@
 //! What owners do to a package besides publishing, and what the registry tells about it.
 
-use packhouse_core::api::read::{IndexFile, PackageAnswer, QueryAnswer, ReleaseAnswer};
+use packhouse_core::api::read::{
+    GithubAppAnswer, IndexFile, PackageAnswer, QueryAnswer, ReleaseAnswer,
+};
 use packhouse_core::api::transfer::StaticSite;
-use packhouse_core::api::{MarkAnswer, MarkRequest, PolicyAnswer};
+use packhouse_core::api::{
+    MarkAnswer, MarkRequest, PolicyAnswer, RehearsalAnswer, RehearsalRequest,
+};
 use packhouse_core::audit::{RegistryFacts, target_text};
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::{Manifest, Target};
@@ -99,6 +103,33 @@ impl Client {
     /// Those of [`Client::get`].
     pub fn search(&self, query: &str) -> Result<QueryAnswer, ClientError> {
         self.get(&format!("/v1/packages?query={}", encode(query)))
+    }
+
+    /// Asks what a publish would answer; nothing is stored. Without a token it is about what the
+    /// request supposes.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that a publish would get, and those of [`Client::get`].
+    pub fn rehearse(
+        &self,
+        request: &RehearsalRequest,
+        token: Option<&Secret>,
+    ) -> Result<RehearsalAnswer, ClientError> {
+        self.send(Method::POST, "/v1/publish/rehearse", token, Some(request))
+    }
+
+    /// The number of the registry's GitHub App; `None` where it has none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::get`].
+    pub fn github_app(&self) -> Result<Option<u64>, ClientError> {
+        match self.get::<GithubAppAnswer>("/github/app") {
+            Ok(app) => Ok(Some(app.id)),
+            Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Yanks, or takes a yank back.

@@ -4,12 +4,13 @@
 //! answers is in it, so no registry can have a token made for somebody else. The request's address
 //! is checked before the job's own credential is sent to it.
 
-use packhouse_core::escape::excerpt;
+use packhouse_core::api::LocalCode;
 use packhouse_core::secret::Secret;
 use serde::Deserialize;
 use ureq::http::{Method, header};
 
 use crate::error::ClientError;
+use crate::event;
 use crate::http::{Call, Client};
 use crate::url::{encode, is_on};
 
@@ -17,8 +18,6 @@ use crate::url::{encode, is_on};
 const ISSUER_SUFFIX: &str = ".actions.githubusercontent.com";
 /// The longest token that is accepted, in bytes; GitHub's are about 2 KiB.
 const TOKEN_BYTES: u64 = 64 << 10;
-/// The longest event payload that is looked at, in bytes.
-const EVENT_BYTES: u64 = 8 << 20;
 
 /// What the environment says of the job; gathered once by the caller, so that tests need none.
 #[derive(Clone, Debug, Default)]
@@ -71,38 +70,10 @@ impl Job {
 
     /// The repository that the pull request comes from, where it is a fork.
     fn fork(&self) -> Option<String> {
-        let path = self.event_path.as_deref()?;
-        if fs_err::metadata(path).ok()?.len() > EVENT_BYTES {
-            return None;
-        }
-        let event: Event = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
-        let pull = event.pull_request?;
-        let (head, base) = (pull.head.repo, pull.base.repo?);
-        // A fork that was deleted since has no repository any more.
-        let Some(head) = head else { return Some("a deleted fork".to_owned()) };
-        (head.full_name != base.full_name).then(|| format!("`{}`", excerpt(&head.full_name, 100)))
+        let pull = event::pull_request(self.event_path.as_deref()?).ok()??;
+        let name = pull.fork?.map(|name| format!("`{name}`"));
+        Some(name.unwrap_or_else(|| "a deleted fork".to_owned()))
     }
-}
-
-#[derive(Deserialize)]
-struct Event {
-    pull_request: Option<Pull>,
-}
-
-#[derive(Deserialize)]
-struct Pull {
-    head: Side,
-    base: Side,
-}
-
-#[derive(Deserialize)]
-struct Side {
-    repo: Option<Repo>,
-}
-
-#[derive(Deserialize)]
-struct Repo {
-    full_name: String,
 }
 
 /// Why there is no token, and what to do about it.
@@ -138,6 +109,18 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// The stable code.
+    pub fn code(&self) -> LocalCode {
+        match self {
+            Self::NotInActions => LocalCode::OutsideCi,
+            Self::NoPermission => LocalCode::NoIdToken,
+            Self::Fork(_) => LocalCode::ForkPullRequest,
+            Self::ForeignIssuer => LocalCode::ForeignTokenService,
+            Self::NoToken | Self::Refused(_) => LocalCode::TokenService,
+            Self::BadApiToken(..) => LocalCode::BadApiToken,
+        }
+    }
+
     /// What would be right.
     pub fn help(&self) -> &'static str {
         match self {
@@ -283,7 +266,7 @@ mod tests {
         };
         let pull = |head: &str| {
             format!(
-                r#"{{"pull_request":{{"head":{{"repo":{head}}},"base":{{"repo":{{"full_name":"a/b"}}}}}}}}"#
+                r#"{{"pull_request":{{"number":1,"head":{{"sha":"","repo":{head}}},"base":{{"sha":"","repo":{{"full_name":"a/b"}}}}}}}}"#
             )
         };
         assert_eq!(fork(&pull(r#"{"full_name":"x/b"}"#)), TokenError::Fork("`x/b`".to_owned()));

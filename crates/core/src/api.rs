@@ -6,14 +6,14 @@ pub mod transfer;
 use serde::{Deserialize, Serialize};
 
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// A stable error code; its page is `docs/errors/<code>.md`.
+    ($(#[$about:meta])* $codes:ident: $($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        pub enum ErrorCode {
+        pub enum $codes {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
 
-        impl ErrorCode {
+        impl $codes {
             /// Every code.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
@@ -24,10 +24,18 @@ macro_rules! error_codes {
                 }
             }
         }
+
+        impl std::fmt::Display for $codes {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
     };
 }
 
 error_codes! {
+    /// A stable error code of a registry; its page is `docs/errors/<code>.md`.
+    ErrorCode:
     /// The request is not what the route takes.
     BadRequest = "bad-request",
     /// No such package, release, intent or route.
@@ -108,10 +116,32 @@ error_codes! {
     Internal = "internal",
 }
 
-impl std::fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
+error_codes! {
+    /// A stable code of an error that arises before a registry is asked, or instead of its answer; its
+    /// page is `docs/errors/<code>.md`.
+    LocalCode:
+    /// No CI job, and no API token.
+    OutsideCi = "outside-ci",
+    /// The job may not ask for a token.
+    NoIdToken = "no-id-token",
+    /// A pull request from a fork, which gets no token.
+    ForkPullRequest = "fork-pull-request",
+    /// The token service's address is not GitHub's.
+    ForeignTokenService = "foreign-token-service",
+    /// The token service gave no token.
+    TokenService = "token-service",
+    /// An API token that cannot be one.
+    BadApiToken = "bad-api-token",
+    /// An input of an action that cannot be.
+    BadInput = "bad-input",
+    /// The file with the event is not there, or is not one.
+    BadEvent = "bad-event",
+    /// The program that an action downloaded is not the one that it was made for.
+    BinaryMismatch = "binary-mismatch",
+    /// Nothing answers at the registry's address.
+    RegistryUnreachable = "registry-unreachable",
+    /// What answers at the registry's address is no registry.
+    NotARegistry = "not-a-registry",
 }
 
 /// The body of every error on `/v1`.

@@ -70,6 +70,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What `ato` shows at every command.
     pub motd: Option<String>,
+    /// The number of the GitHub App that reviews pull requests.
+    pub github_app: Option<u64>,
 }
 
 impl Settings {

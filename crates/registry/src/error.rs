@@ -180,6 +180,8 @@ impl From<Refusal> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use packhouse_core::api::LocalCode;
+
     use super::*;
 
     #[test]
@@ -192,6 +194,7 @@ mod tests {
             assert!(page.contains(&format!("HTTP status {status}.")), "{code} is {status}");
         }
         let pages = std::fs::read_dir(docs).unwrap().count();
-        assert_eq!(pages, ErrorCode::ALL.len() + 1, "a page for each code, and the index");
+        let codes = ErrorCode::ALL.len() + LocalCode::ALL.len();
+        assert_eq!(pages, codes + 1, "a page for each code, and the index");
     }
 }

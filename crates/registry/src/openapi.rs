@@ -62,6 +62,7 @@ struct Reading;
     admin::transfer::complete_blob,
     admin::transfer::read_blob,
     crate::webhook::deliver,
+    crate::webhook::app,
 ))]
 struct Writing;
 

@@ -29,6 +29,7 @@ pub fn router(app: App, beside: Router) -> Registry {
         .merge(managing())
         .merge(administering())
         .route("/github/webhook", post(webhook::deliver))
+        .route("/github/app", get(webhook::app))
         .fallback(guard::no_route)
         .method_not_allowed_fallback(guard::no_method)
         .with_state(app.clone())

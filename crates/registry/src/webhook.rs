@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use jiff::SignedDuration;
-use packhouse_core::api::ErrorCode;
+use packhouse_core::api::{ErrorCode, read::GithubAppAnswer};
 use packhouse_core::digest::Digest;
 use packhouse_core::secret::Secret;
 use serde::Deserialize;
@@ -48,11 +48,7 @@ pub struct Webhook {
         (status = 401, description = "The signature is wrong", body = packhouse_core::api::ErrorBody)))]
 pub async fn deliver(State(app): State<App>, request: Request) -> ApiResult<Response> {
     let Some(webhook) = &app.webhook else {
-        return Err(ApiError::new(
-            ErrorCode::NotFound,
-            "this registry has no GitHub App",
-            "its operator sets one up as `docs/github-app.md` says",
-        ));
+        return Err(no_app());
     };
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
@@ -76,6 +72,24 @@ pub async fn deliver(State(app): State<App>, request: Request) -> ApiResult<Resp
     } else {
         Ok(answer(StatusCode::OK, "already-handled"))
     }
+}
+
+/// Which GitHub App reviews pull requests for this registry; an action is silent where it does.
+#[utoipa::path(get, path = "/github/app", tag = "github",
+    responses((status = 200, body = GithubAppAnswer), (status = 404, body = packhouse_core::api::ErrorBody)))]
+pub async fn app(State(app): State<App>) -> ApiResult<Json<GithubAppAnswer>> {
+    match &app.settings.github_app {
+        Some(id) => Ok(Json(GithubAppAnswer { id: *id })),
+        None => Err(no_app()),
+    }
+}
+
+fn no_app() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        "this registry has no GitHub App",
+        "its operator sets one up as `docs/github-app.md` says",
+    )
 }
 
 fn answer(status: StatusCode, word: &str) -> Response {

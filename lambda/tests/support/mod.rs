@@ -112,6 +112,7 @@ impl Registry {
                 loopback_only: false,
                 limits: Limits::default(),
                 motd: None,
+                github_app: None,
             },
             ledger: ledger.clone(),
             blobs: Arc::new(blobs_on(s3)),

@@ -22,6 +22,13 @@ pub struct Stats {
     pub this_month_downloads: u64,
 }
 
+/// `GET /github/app`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GithubAppAnswer {
+    /// The App's number on GitHub.
+    pub id: u64,
+}
+
 /// Hashes of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hashes {

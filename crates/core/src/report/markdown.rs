@@ -83,7 +83,7 @@ pub fn prose(text: &str) -> String {
 }
 
 /// `text` as a code span inside a table.
-pub(super) fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let text = printable(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

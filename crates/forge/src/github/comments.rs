@@ -53,6 +53,12 @@ struct Posted {
     #[serde(default)]
     body: Option<String>,
     user: Option<User>,
+    performed_via_github_app: Option<Via>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Via {
+    id: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,8 +85,8 @@ impl Posted {
 impl GitHub {
     /// Makes `comment` the one comment of the pull request `number`, in place of an earlier one of the
     /// same key by the same author; takes that away where nothing needs to be said. Nothing is
-    /// written once the pull request is at another commit than `head`, or where the App called `app`
-    /// has a comment of its own.
+    /// written once the pull request is at another commit than `head`, or where the App `app` has
+    /// a comment of its own.
     ///
     /// # Errors
     ///
@@ -91,13 +97,15 @@ impl GitHub {
         number: u64,
         head: &str,
         comment: &Comment,
-        app: Option<&str>,
+        app: Option<u64>,
     ) -> GitHubResult<Wrote> {
         let me = self.login().await?;
         let posted = self.comments(repository, number).await?;
-        let app = app.map(|app| format!("{app}[bot]")).filter(|app| *app != me);
         let ours = |posted: &&Posted| comment::is_ours(posted.says(), &comment.key);
-        if app.is_some_and(|app| posted.iter().filter(ours).any(|posted| posted.by(&app))) {
+        let by_app = |posted: &Posted| {
+            app.is_some() && posted.performed_via_github_app.as_ref().map(|via| via.id) == app
+        };
+        if posted.iter().filter(ours).any(by_app) {
             return Ok(Wrote::LeftToApp);
         }
         let mine: Vec<&Posted> =

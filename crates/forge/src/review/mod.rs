@@ -5,6 +5,7 @@
 //! registry are: the command line has a checkout and HTTP, the App's worker GitHub's API and the
 //! registry's own stores.
 
+mod checkout;
 mod installed;
 
 use async_trait::async_trait;

@@ -60,7 +60,7 @@ pub async fn a_job_is_done_once<J: Jobs>(queue: Arc<Timed<J>>) {
     assert!(queue.is_idle().await);
     queue.enqueue(Job::Views).await;
     let taken = queue.take().await;
-    assert_eq!((taken.job, taken.attempt), (Job::Views, 1));
+    assert_eq!((&taken.job, taken.attempt), (&Job::Views, 1));
     assert!(queue.is_idle().await, "it is held");
     queue.finish(&taken).await;
     queue.finish(&taken).await;
@@ -74,7 +74,7 @@ pub async fn a_job_whose_worker_died_is_done_by_another<J: Jobs>(queue: Arc<Time
     let first = queue.take().await;
     (queue.wait)(LEASE + SignedDuration::from_secs(1));
     let second = queue.take().await;
-    assert_eq!((second.job, second.attempt), (first.job, 2));
+    assert_eq!((&second.job, second.attempt), (&first.job, 2));
     queue.finish(&second).await;
     assert!(queue.is_idle().await);
 }
@@ -86,7 +86,7 @@ pub async fn a_job_that_comes_while_it_is_done_is_done_again<J: Jobs>(queue: Arc
     queue.enqueue(Job::Views).await;
     queue.finish(&taken).await;
     let again = queue.take().await;
-    assert_eq!((again.job, again.attempt), (Job::Views, 1));
+    assert_eq!((&again.job, again.attempt), (&Job::Views, 1));
     queue.finish(&again).await;
     assert!(queue.is_idle().await);
 }

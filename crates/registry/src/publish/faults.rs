@@ -61,6 +61,7 @@ impl World {
                 loopback_only: false,
                 limits: Limits::default(),
                 motd: None,
+                github_app: None,
             },
         });
         let signer = blobs.signer().clone();

@@ -88,6 +88,7 @@ impl Registry {
                 loopback_only: false,
                 limits: Limits::default(),
                 motd: Some("hello".to_owned()),
+                github_app: None,
             },
         });
         Self { app, clock }
