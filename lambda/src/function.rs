@@ -47,6 +47,8 @@ const FIRST_TOKEN_DAYS: i64 = 366;
 /// What a worker leaves of its time when it starts no further portion of views: a base of 100,000
 /// packages takes seconds.
 const VIEWS_MARGIN: Duration = Duration::from_secs(30);
+/// What it leaves when it gives a review up, to say so.
+const REVIEW_MARGIN: Duration = Duration::from_secs(2);
 /// Where the CDN's logs lie in their bucket.
 const LOGS: &str = "cdn/";
 /// How old a log may be that is counted: CloudFront may deliver late, and hours may fail.
@@ -242,15 +244,15 @@ impl Function {
     /// Those of the stores, where the schedule asked; all of it may be repeated.
     pub async fn work(&self, event: &str, deadline: SystemTime) -> StoreResult<Value> {
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        let until = Instant::now() + left.saturating_sub(VIEWS_MARGIN);
+        let end = Instant::now() + left.saturating_sub(REVIEW_MARGIN);
         let messages = match Asked::read(event) {
             Asked::Queue(messages) => messages,
             Asked::Schedule => {
-                let swept = self.run(Job::Sweep, until).await?;
-                let views = self.run(Job::Views, until).await?;
+                let swept = self.run(Job::Sweep, end).await?;
+                let views = self.run(Job::Views, end).await?;
                 return Ok(json!({ "sweep": swept, "views": views }));
             }
-            Asked::Job(job) => return self.run(job, until).await,
+            Asked::Job(job) => return self.run(job, end).await,
         };
         let mut failed = Vec::new();
         let mut done: Vec<Job> = Vec::new();
@@ -259,7 +261,7 @@ impl Function {
                 // What the batch asks for twice is done once.
                 Ok(job) if done.contains(&job) => Ok(()),
                 Ok(job) => {
-                    let did = self.run(job.clone(), until).await;
+                    let did = self.run(job.clone(), end).await;
                     did.map(|_| done.push(job)).map_err(|e| e.to_string())
                 }
                 Err(why) => Err(why),
@@ -283,11 +285,10 @@ impl Function {
     }
 
     /// Reviews a pull request, in the time that is left.
-    async fn review(&self, pull: &PullRequest, until: Instant) -> StoreResult<Value> {
+    async fn review(&self, pull: &PullRequest, end: Instant) -> StoreResult<Value> {
         let Some(app) = &self.config.github else { return Ok(json!("there is no App")) };
         self.ledger.refresh().await?;
-        let reviewed =
-            tokio::time::timeout_at(until, review::installed(&self.app, app, pull)).await;
+        let reviewed = tokio::time::timeout_at(end, review::installed(&self.app, app, pull)).await;
         let late = |_| StoreError::Unavailable("the time is over".to_owned());
         let reviewed = reviewed.map_err(late)?;
         reviewed
@@ -296,13 +297,14 @@ impl Function {
     }
 
     /// Does a job; what it did.
-    async fn run(&self, job: Job, until: Instant) -> StoreResult<Value> {
+    async fn run(&self, job: Job, end: Instant) -> StoreResult<Value> {
+        let until = end.checked_sub(VIEWS_MARGIN).unwrap_or_else(Instant::now);
         self.ledger.settle_sealed().await?;
         let did = match job {
             Job::Sweep => json!({ "intents": work::sweep(&self.app).await? }),
             Job::Views => json!(self.drain.run(BTreeSet::new(), until).await?),
             Job::Downloads => self.count(until).await?,
-            Job::Review(ref pull) => self.review(pull, until).await?,
+            Job::Review(ref pull) => self.review(pull, end).await?,
         };
         log::info(&format!("{}: {did}", job.name()));
         Ok(did)

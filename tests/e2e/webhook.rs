@@ -12,7 +12,7 @@ use packhouse_tests::http::send;
 use packhouse_tests::{Options, TestRegistry};
 use serde_json::{Value, json};
 
-const SECRET: &str = "a secret of the test's webhook";
+const SECRET: &str = "0123456789abcdef-of-the-test";
 const REPOSITORY: &str = "acme/sensor";
 
 const MANIFEST: &str = "package:\n  identifier: acme/sensor\n  version: 1.0.0\n  summary: Reads a sensor\n  license: MIT\n  repository: https://github.com/acme/sensor\n";
@@ -108,7 +108,8 @@ fn a_pull_request_from_a_fork_gets_a_comment_and_a_check() {
     let app = app();
     let head = app.pull(12, &[("notes.txt", CONFLICT.as_bytes())]);
     let (status, answer) = app.signed("pull_request", &delivery(12));
-    assert_eq!((status, answer["status"].as_str()), (202, Some("accepted")));
+    let accepted = (status, answer["status"].as_str());
+    assert_eq!(accepted, (202, Some("accepted")), "{}", app.registry.log());
     app.until("the check", |github| !github.checks().is_empty());
     let comments = app.github.comments(12);
     assert_eq!(comments.len(), 1);

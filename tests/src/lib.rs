@@ -1,6 +1,7 @@
 //! The harness of the end-to-end stories: a registry in a process of its own, an issuer that
 //! misbehaves on demand, CI jobs. What it starts listens on loopback and ends when dropped.
 
+pub mod act;
 pub mod ato;
 pub mod binary;
 pub mod ci;

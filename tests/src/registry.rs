@@ -275,10 +275,18 @@ fn contents(path: &str) -> String {
     std::fs::read_to_string(path).expect("the file can be read").trim().to_owned()
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, and that nobody gets who asks the system for any: it lies below those.
 pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    use std::sync::atomic::{AtomicU16, Ordering};
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = std::process::id().wrapping_mul(7919) % 12_000;
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (own as u16).wrapping_add(step) % 12_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Gathers what a process writes, line by line: several processes may write into one log.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use packhouse_client::Client;
 use packhouse_client::plan::{Ready, Setting, Source, pack_artifacts};
 use packhouse_client::publish::{self, Outcome, Progress, Published, Step};
+use packhouse_client::{Client, RegistryUrl};
 use packhouse_core::api::{Receipt, RehearsalAnswer};
 use packhouse_core::audit::{Finding, Severity};
 use packhouse_core::escape::printable;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Publish, global: &Global, ui: &Ui) -> anyhow::Result<Ex
     let results =
         publish::publish(&client, &tokens, &ready, args.skip_duplicate_versions, &progress)?;
     progress.finish();
-    published(args, &ready, &results, ui)
+    published(args, &ready, &results, client.registry(), ui)
 }
 
 /// The packages that are meant, each with its version set.
@@ -231,9 +231,11 @@ fn published(
     args: &Publish,
     ready: &[Ready],
     results: &[Published],
+    registry: &RegistryUrl,
     ui: &Ui,
 ) -> anyhow::Result<Exit> {
-    let mut summary = String::from("| package | status | SHA-256 |\n|---|---|---|\n");
+    let mut summary =
+        format!("### Published to {registry}\n\n| package | status | SHA-256 |\n|---|---|---|\n");
     for (package, result) in ready.iter().zip(results) {
         let title = package.title();
         match (result.outcome, &result.receipt) {
@@ -262,6 +264,12 @@ fn published(
             "| {shown} | {} | `{}` |\n",
             word(result.outcome),
             package.archive.digest
+        ));
+    }
+    if let Some(first) = ready.first() {
+        summary.push_str(&format!(
+            "\nAnybody gets it with `packhouse fetch {}`, or downloads the archive and compares `sha256sum`.\n",
+            first.title()
         ));
     }
     crate::github::summary(ui, &summary);

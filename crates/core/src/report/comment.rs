@@ -241,9 +241,9 @@ fn item(review: &Review, package: &Audited, finding: &Finding) -> String {
             format!("{}/blob/{}/{}{line}", review.repository_url, review.head, encoded(&path));
         format!(" [{shown}]({url})")
     });
-    let help = finding.help.as_deref().map(|help| format!(" {}", prose(help))).unwrap_or_default();
+    let help = finding.help.as_deref().map(|help| format!("; {}", prose(help))).unwrap_or_default();
     format!(
-        "- {} [{}]({}){}: {}.{help}\n",
+        "- {} [{}]({}){}: {}{help}\n",
         finding.severity,
         finding.rule,
         rule_page(&finding.rule),
