@@ -11,6 +11,7 @@ pub mod github;
 pub mod http;
 pub mod issuer;
 pub mod lambda;
+pub mod leaks;
 pub mod liar;
 pub mod proxy;
 pub mod raw;
