@@ -8,13 +8,15 @@ pub fn leak(text: &str) -> Option<String> {
         let token = |start: &str, length: usize| {
             line.match_indices(start).any(|(at, _)| {
                 let rest = &line[at + start.len()..];
-                let run = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
+                let run =
+                    rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
                 run.count() >= length
             })
         };
         let dots = |start: &str| {
             line.match_indices(start).any(|(at, _)| {
-                let end = line[at..].find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+                let end =
+                    line[at..].find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
                 let word = &line[at..end.map_or(line.len(), |end| at + end)];
                 word.len() > 100 && word.matches('.').count() == 2
             })

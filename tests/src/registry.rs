@@ -267,6 +267,9 @@ impl TestRegistry {
 
 impl Drop for TestRegistry {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            crate::leaks::none_in(&self.log());
+        }
         self.kill();
     }
 }
