@@ -1,7 +1,7 @@
 //! An error as the summary of a GitHub Actions run tells it: what was expected and found, side by
 //! side, and the lines of YAML that mend it.
 
-use packhouse_core::report::markdown::{code, prose};
+use packhouse_core::report::markdown::{code, prose, sentence};
 use serde_json::{Map, Value};
 
 /// Where the pages of codes stand.
@@ -26,7 +26,7 @@ impl Lesson<'_> {
         if let Some(reason) = self.code {
             out.push_str(&format!(": {}", code(reason)));
         }
-        out.push_str(&format!("\n\n{}.\n", prose(self.message.trim_end_matches('.'))));
+        out.push_str(&format!("\n\n{}.\n", sentence(self.message.trim_end_matches('.'))));
         let fact = |name: &str| self.facts?.get(name).map(text);
         if let (Some(claim), Some(expected), Some(actual)) =
             (fact("claim"), fact("expected"), fact("actual"))
@@ -96,7 +96,7 @@ mod tests {
         insta::assert_snapshot!(lesson.markdown(), @r"
         ### Packhouse stopped: `wrong-environment`
 
-        claim `environment` is `a\|b`, expected `release`.
+        Claim `environment` is `a\|b`, expected `release`.
 
         | claim | expected | actual |
         |---|---|---|

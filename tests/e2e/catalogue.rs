@@ -145,30 +145,36 @@ fn every_message_of_the_catalogue_is_told_in_three_places() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| [`"));
     let codes: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
     assert!(codes.len() > 20, "{codes:?}");
-    for code in codes {
-        let world = World::new();
-        let outcome = provoke(code, &world);
-        let said = &outcome.stderr;
-        assert!(!matches!(outcome.code, 0 | 1 | 70), "{code}: {outcome}");
-        assert!(said.contains(&format!("`packhouse explain {code}`")), "{code}: {outcome}");
-        assert!(said.contains("hint: "), "{code} names no fix: {outcome}");
-        if code == "outside-ci" {
-            continue; // no job, no annotation
+    // Some wait for an answer that never comes.
+    std::thread::scope(|scope| {
+        for code in codes {
+            scope.spawn(move || told(code));
         }
-        let annotation = format!("::error title=packhouse%3A {code}::");
-        assert_eq!(said.matches(&annotation).count(), 1, "{code}: {outcome}");
-        let summary = std::fs::read_to_string(world.summary()).unwrap();
-        assert!(summary.contains(&format!("### Packhouse stopped: `{code}`")), "{code}: {summary}");
-        assert!(summary.contains("**To mend it:** "), "{code}: {summary}");
-        let claim =
-            code.starts_with("wrong-") || code == "unprotected-ref" || code == "tag-mismatch";
-        assert_eq!(
-            summary.contains("| claim | expected | actual |"),
-            claim || code == "token-expired",
-            "{code}: {summary}"
-        );
-        // A token is masked before anything else of it could be printed.
-        let mask = said.find("::add-mask::").unwrap_or(usize::MAX);
-        assert!(mask == usize::MAX || mask < said.find("error: ").unwrap(), "{code}: {outcome}");
+    });
+}
+
+fn told(code: &str) {
+    let world = World::new();
+    let outcome = provoke(code, &world);
+    let said = &outcome.stderr;
+    assert!(!matches!(outcome.code, 0 | 1 | 70), "{code}: {outcome}");
+    assert!(said.contains(&format!("`packhouse explain {code}`")), "{code}: {outcome}");
+    assert!(said.contains("hint: "), "{code} names no fix: {outcome}");
+    if code == "outside-ci" {
+        return; // no job, no annotation
     }
+    let annotation = format!("::error title=packhouse%3A {code}::");
+    assert_eq!(said.matches(&annotation).count(), 1, "{code}: {outcome}");
+    let summary = std::fs::read_to_string(world.summary()).unwrap();
+    assert!(summary.contains(&format!("### Packhouse stopped: `{code}`")), "{code}: {summary}");
+    assert!(summary.contains("**To mend it:** "), "{code}: {summary}");
+    let claim = code.starts_with("wrong-") || code == "unprotected-ref" || code == "tag-mismatch";
+    assert_eq!(
+        summary.contains("| claim | expected | actual |"),
+        claim || code == "token-expired",
+        "{code}: {summary}"
+    );
+    // A token is masked before anything else of it could be printed.
+    let mask = said.find("::add-mask::").unwrap_or(usize::MAX);
+    assert!(mask == usize::MAX || mask < said.find("error: ").unwrap(), "{code}: {outcome}");
 }

@@ -8,9 +8,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("packhouse-core", &[]),
     ("packhouse-registry", &["packhouse-core"]),
     ("packhouse-embedded", &["packhouse-core", "packhouse-registry"]),
-    ("packhouse-forge", &["packhouse-core"]),
+    ("packhouse-forge", &["packhouse-core", "packhouse-registry"]),
     ("packhouse-client", &["packhouse-core"]),
-    ("packhouse-lambda", &["packhouse-core", "packhouse-registry"]),
+    ("packhouse-lambda", &["packhouse-core", "packhouse-registry", "packhouse-forge"]),
     (
         "packhouse",
         &[
@@ -27,6 +27,7 @@ const TABLE: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str)] = &[
     ("rusqlite", "packhouse-embedded"),
     ("clap", "packhouse"),
+    ("octocrab", "packhouse-forge"),
     ("aws-config", "packhouse-lambda"),
 ];
 

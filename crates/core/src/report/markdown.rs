@@ -82,6 +82,13 @@ pub fn prose(text: &str) -> String {
     out
 }
 
+/// [`prose`] that begins with a capital letter.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    prose(&first.chain(letters).collect::<String>())
+}
+
 /// `text` as a code span inside a table.
 pub fn code(text: &str) -> String {
     let text = printable(text);
