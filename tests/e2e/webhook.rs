@@ -232,7 +232,8 @@ fn a_hostile_tree_is_reviewed_or_refused_within_bounds() {
         let from = "stranger/sensor".to_owned();
         app.github.pull(REPOSITORY, number, Pull { head, base: base.clone(), from, open: true });
         app.signed("pull_request", &delivery(number));
-        let of = |check: &Value| check["external_id"] == number.to_string();
+        let name = number.to_string();
+        let of = |check: &Value| check["external_id"] == name.as_str();
         app.until("the check", |github| github.checks().iter().any(of));
         app.github.checks().into_iter().find(of).unwrap()
     };

@@ -494,7 +494,8 @@ fn repository_call(
             of(201, check)
         }
         ("PATCH", ["check-runs", id]) if login == format!("{}[bot]", APP.0) => {
-            let known = state.checks.iter_mut().find(|check| check["id"].to_string() == *id);
+            let id: u64 = id.parse().unwrap_or_default();
+            let known = state.checks.iter_mut().find(|check| check["id"] == id);
             let Some(check) = known else { return message(404, "Not Found") };
             for (name, value) in body.as_object().into_iter().flatten() {
                 check[name] = value.clone();
