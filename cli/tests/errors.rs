@@ -103,21 +103,24 @@ fn publishing_without_what_it_takes() {
     exit 4
     error: there is no token: this is not a GitHub Actions job, and no API token is given
     hint: publish from a GitHub Actions job with `permissions: {id-token: write, contents: read}`, or give an API token in `PACKHOUSE_TOKEN` or with `--token-file`; the registry's operator makes one with `packhouse admin token create`
+      see: `packhouse explain outside-ci`
     ");
     assert_snapshot!(packhouse(dir.path(), &["publish"], &[registry, actions]), @"
     exit 4
     error: there is no token: the job may not ask for one (`ACTIONS_ID_TOKEN_REQUEST_URL` is not set)
     hint: add to the job: `permissions: {id-token: write, contents: read}`; a reusable workflow needs it in the calling job, too
-    ::error title=packhouse::there is no token: the job may not ask for one (`ACTIONS_ID_TOKEN_REQUEST_URL` is not set)%0Ahint: add to the job: `permissions: {id-token: write, contents: read}`; a reusable workflow needs it in the calling job, too
+      see: `packhouse explain no-id-token`
+    ::error title=packhouse%3A no-id-token::there is no token: the job may not ask for one (`ACTIONS_ID_TOKEN_REQUEST_URL` is not set)%0Ahint: add to the job: `permissions: {id-token: write, contents: read}`; a reusable workflow needs it in the calling job, too
     ");
     let event = dir.path().join("event.json");
-    std::fs::write(&event, r#"{"pull_request":{"head":{"repo":{"full_name":"x\u001b[2J/y"}},"base":{"repo":{"full_name":"a/b"}}}}"#).unwrap();
+    std::fs::write(&event, r#"{"pull_request":{"number":1,"head":{"sha":"","repo":{"full_name":"x\u001b[2J/y"}},"base":{"sha":"","repo":{"full_name":"a/b"}}}}"#).unwrap();
     let event = ("GITHUB_EVENT_PATH", event.to_str().unwrap());
     assert_snapshot!(packhouse(dir.path(), &["publish", "--dry-run"], &[registry, actions, event]), @r"
     exit 4
     error: there is no token: this job runs for a pull request from `x\u{1b}[2J/y`, and GitHub gives forks none
     hint: publish from a tag or a release of the repository itself; `id-token: write` does not change this
-    ::error title=packhouse::there is no token: this job runs for a pull request from `x\u{1b}[2J/y`, and GitHub gives forks none%0Ahint: publish from a tag or a release of the repository itself; `id-token: write` does not change this
+      see: `packhouse explain fork-pull-request`
+    ::error title=packhouse%3A fork-pull-request::there is no token: this job runs for a pull request from `x\u{1b}[2J/y`, and GitHub gives forks none%0Ahint: publish from a tag or a release of the repository itself; `id-token: write` does not change this
     ");
     let foreign = [
         ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://evil.example/?x"),
@@ -240,7 +243,7 @@ fn errors_for_programs() {
       "schema": 1,
       "error": {
         "exit": 7,
-        "code": null,
+        "code": "registry-unreachable",
         "message": "GET /index/acme/sensor.json at http://127.0.0.1:9: nothing listens there (connection refused)",
         "during": null,
         "help": "check the address and the network, then run it again: nothing is left half done",
@@ -250,6 +253,7 @@ fn errors_for_programs() {
     }
     error: GET /index/acme/sensor.json at http://127.0.0.1:9: nothing listens there (connection refused)
     hint: check the address and the network, then run it again: nothing is left half done
+      see: `packhouse explain registry-unreachable`
     "#);
 }
 

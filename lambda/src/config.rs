@@ -276,12 +276,18 @@ impl<V: Fn(&str) -> Option<String>> Reader<'_, V> {
         let app = github::App {
             id,
             key: Secret::new(pem(&key).unwrap_or(key)),
-            api: api.unwrap_or_else(|| github::API.to_owned()),
+            api: api.map_or_else(
+                || github::API.to_owned(),
+                |api| api.trim().trim_end_matches('/').to_owned(),
+            ),
         };
         match github::check(&app) {
             Ok(()) => Some(app),
             Err(error) => {
-                self.wrong("PACKHOUSE_GITHUB_APP_KEY", &format!("cannot be used: {error}"));
+                self.wrong(
+                    "PACKHOUSE_GITHUB_APP_KEY",
+                    &format!("or PACKHOUSE_GITHUB_API cannot be used: {error}"),
+                );
                 None
             }
         }

@@ -9,6 +9,7 @@ use packhouse_tests::github::{
     APP, FakeGitHub, Fault, File, INSTALLATION, Pull, app_key, signature,
 };
 use packhouse_tests::http::send;
+use packhouse_tests::raw::{Raw, parcel_of};
 use packhouse_tests::{Options, TestRegistry};
 use serde_json::{Value, json};
 
@@ -25,6 +26,11 @@ struct App {
 }
 
 fn app() -> App {
+    app_of(&[])
+}
+
+/// A registry with its App, and these arguments besides.
+fn app_of(more: &[&str]) -> App {
     let github = FakeGitHub::start();
     let files = tempfile::tempdir().unwrap();
     let (key, secret) = (files.path().join("key.pem"), files.path().join("secret"));
@@ -37,8 +43,8 @@ fn app() -> App {
         ("--github-webhook-secret", path(&secret)),
         ("--github-api", github.url()),
     ];
-    let arguments =
-        arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+    let arguments = arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+    let arguments = arguments.chain(more.iter().map(|text| (*text).to_owned())).collect();
     let registry = TestRegistry::with(Options { arguments, ..Options::default() });
     App { github, registry, _files: files }
 }
@@ -116,7 +122,7 @@ fn a_pull_request_from_a_fork_gets_a_comment_and_a_check() {
     assert_eq!(comments[0].login, "packhouse-registry[bot]");
     assert!(comments[0].body.contains("`notes.txt:1`"), "{}", comments[0].body);
     assert!(
-        comments[0].body.contains("tag `v1.0.0` would publish `1.0.0`"),
+        comments[0].body.contains("then tag `v1.0.0` would publish `1.0.0`"),
         "{}",
         comments[0].body
     );
@@ -151,6 +157,34 @@ fn a_pull_request_from_a_fork_gets_a_comment_and_a_check() {
         github.checks().iter().any(|c| c["conclusion"] == "success")
     });
     assert!(app.github.comments(12).is_empty());
+}
+
+#[test]
+fn a_private_registry_tells_a_stranger_nothing_of_other_packages() {
+    let app = app_of(&["--private"]);
+    let folder = tempfile::tempdir().unwrap();
+    let secret = MANIFEST.replace("acme/sensor", "acme/hidden");
+    std::fs::write(folder.path().join("packhouse.yaml"), &secret).unwrap();
+    std::fs::write(folder.path().join("hush.txt"), "hush").unwrap();
+    let parcel = parcel_of(folder.path(), "acme/hidden", "1.0.0", "packhouse");
+    let ci = app.registry.ci("acme/hidden").tag("v1.0.0");
+    let raw = Raw { url: app.registry.url(), ci };
+    assert_eq!(raw.publish(&parcel).0, 200);
+    // The pull request's author says that it is that package, or depends on it.
+    let needs = "dependencies:\n  - identifier: acme/hidden\n    version: \"1\"\n  - identifier: acme/nothing\n    version: \"1\"\n";
+    let claimed = [("packhouse.yaml", secret.as_bytes())];
+    let needing = format!("{MANIFEST}{needs}");
+    let depends = [("packhouse.yaml", needing.as_bytes())];
+    for (number, files) in [(1, &claimed), (2, &depends)] {
+        app.pull(number, &[&files[..], &[("a.txt", CONFLICT.as_bytes())]].concat());
+        assert_eq!(app.signed("pull_request", &delivery(number)).0, 202);
+        app.until("the comment", |github| !github.comments(number).is_empty());
+        let said = app.github.comments(number)[0].body.clone();
+        assert!(said.contains("not known: this registry is private"), "{said}");
+        for hidden in ["hush", "What differs", "is released", "dependency-missing"] {
+            assert!(!said.contains(hidden), "{hidden} in {said}");
+        }
+    }
 }
 
 #[test]
@@ -272,7 +306,7 @@ fn a_hostile_tree_is_reviewed_or_refused_within_bounds() {
     let check = pull(3, tree);
     assert_eq!(check["conclusion"], "neutral");
     assert!(
-        check["output"]["summary"].as_str().unwrap().contains("more than 100000 files"),
+        check["output"]["summary"].as_str().unwrap().contains("more files than GitHub lists"),
         "{check}"
     );
     assert!(app.github.comments(3).is_empty());

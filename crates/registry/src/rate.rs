@@ -24,8 +24,9 @@ struct Counts {
 }
 
 impl PerMinute {
-    /// At most `each` for one name and `all` together. Names that are counted are at most `all`, so
-    /// memory is bounded.
+    /// At most `each` for one name and `all` together: so many names are held for a minute at most.
+    /// Whoever calls bounds their length. A name is what a caller says of itself, so one can use up
+    /// another's: those with a token are not counted.
     pub fn new(each: u32, all: u32) -> Self {
         Self { each, all, counts: Mutex::default() }
     }

@@ -145,6 +145,21 @@ struct Delivery {
     repository: Option<Repository>,
     pull_request: Option<Pull>,
     check_run: Option<CheckRun>,
+    check_suite: Option<CheckSuite>,
+    changes: Option<Changes>,
+}
+
+#[derive(Deserialize)]
+struct CheckSuite {
+    /// Empty for forks.
+    #[serde(default)]
+    pull_requests: Vec<Pull>,
+}
+
+#[derive(Deserialize)]
+struct Changes {
+    /// The target branch, where it was changed; titles and texts are nothing to review.
+    base: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -181,9 +196,14 @@ fn subject(event: &str, body: &[u8]) -> Option<PullRequest> {
         }
     };
     let number = match (event, delivery.action.as_str()) {
-        ("pull_request", "opened" | "reopened" | "synchronize" | "edited" | "ready_for_review") => {
+        ("pull_request", "opened" | "reopened" | "synchronize" | "ready_for_review") => {
             delivery.pull_request?.number
         }
+        ("pull_request", "edited") => {
+            delivery.changes?.base?;
+            delivery.pull_request?.number
+        }
+        ("check_suite", "rerequested") => delivery.check_suite?.pull_requests.first()?.number,
         ("check_run", "rerequested") => delivery.check_run?.external_id?.parse().ok()?,
         _ => return None,
     };
@@ -216,6 +236,7 @@ mod tests {
             "repository": { "full_name": "acme/sensor" },
             "pull_request": { "number": 12 },
             "check_run": { "external_id": "13" },
+            "check_suite": { "pull_requests": [{ "number": 14 }] },
         })
         .to_string()
     }
@@ -225,9 +246,13 @@ mod tests {
         let number = |event: &str, action: &str| {
             subject(event, delivery(action).as_bytes()).map(|pull| pull.number)
         };
-        for action in ["opened", "reopened", "synchronize", "edited", "ready_for_review"] {
+        for action in ["opened", "reopened", "synchronize", "ready_for_review"] {
             assert_eq!(number("pull_request", action), Some(12));
         }
+        assert_eq!(number("pull_request", "edited"), None, "a title");
+        let target = delivery("edited").replacen('{', r#"{"changes":{"base":{"ref":{}}},"#, 1);
+        assert_eq!(subject("pull_request", target.as_bytes()).map(|pull| pull.number), Some(12));
+        assert_eq!(number("check_suite", "rerequested"), Some(14));
         assert_eq!(number("check_run", "rerequested"), Some(13));
         for (event, action) in [
             ("pull_request", "closed"),

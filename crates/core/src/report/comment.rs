@@ -7,7 +7,7 @@
 
 use super::markdown::{code, prose};
 use super::{Audited, Counts, rule_page, size};
-use crate::audit::Finding;
+use crate::audit::{Finding, Severity};
 use crate::digest::Digest;
 use crate::escape::{excerpt, printable};
 use crate::review::{Base, Change, Difference, FileChange, Kind, Outlook, Review, Verdict};
@@ -218,9 +218,15 @@ fn follows(change: &Change, outlook: &Outlook) -> String {
         Verdict::Publishes { git_ref, first, proved } => {
             let place = git_ref.strip_prefix("refs/tags/").map(|tag| format!("tag {}", code(tag)));
             let place = place.unwrap_or_else(|| code(git_ref));
+            let supposed = if *proved { "" } else { " (by simulated claims)" };
+            let mut findings = change.new.iter().chain(&change.carried);
+            if findings.any(|finding| finding.severity == Severity::Error) {
+                return format!(
+                    "none before the errors are mended; then {place} would publish {version}{supposed}"
+                );
+            }
             let first =
                 if *first { ", its first release, which pins it to this repository" } else { "" };
-            let supposed = if *proved { "" } else { " (by simulated claims)" };
             format!("{place} would publish {version}{first}{supposed}")
         }
         Verdict::Unchanged => format!("none: {version} is released with this very content"),

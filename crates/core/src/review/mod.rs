@@ -197,7 +197,7 @@ impl Change {
     }
 
     fn removed(base: Checked) -> Self {
-        let fixed = base.findings.clone();
+        let fixed = base.findings.iter().filter(|f| !of_the_release(f)).cloned().collect();
         let (new, carried) = (Vec::new(), Vec::new());
         Self { package: base, kind: Kind::Removed, new, fixed, carried, outlook: None }
     }

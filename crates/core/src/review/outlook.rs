@@ -185,7 +185,12 @@ impl Verdict {
             ErrorCode::Unavailable
             | ErrorCode::IssuerUnavailable
             | ErrorCode::RateLimited
-            | ErrorCode::Internal => Self::Unknown(message),
+            | ErrorCode::Internal
+            // About the question, and not about the release.
+            | ErrorCode::TokenMissing
+            | ErrorCode::TokenInvalid
+            | ErrorCode::TokenExpired
+            | ErrorCode::WrongAudience => Self::Unknown(message),
             code => Self::Refused { code: code.as_str().to_owned(), message, help },
         }
     }

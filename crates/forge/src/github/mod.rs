@@ -30,7 +30,7 @@ pub const API: &str = "https://api.github.com";
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How long one call may take.
 const CALL: Duration = Duration::from_secs(20);
-/// The most that an answer may hold, in bytes: a listing of 100,000 files has about 20 MB.
+/// The most that an answer may hold, in bytes: a listing of 100,000 files has up to some 20 MB.
 const ANSWER_BYTES: usize = 24 << 20;
 /// What answers are asked for.
 const JSON: &str = "application/vnd.github+json";
@@ -87,6 +87,17 @@ impl GitHubError {
         match self {
             Self::Refused { status, .. } => Some(*status),
             _ => None,
+        }
+    }
+}
+
+impl GitHubError {
+    /// Whether another try, later, may do better.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Limited { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
+            Self::Odd { .. } | Self::Credentials(_) => false,
         }
     }
 }
@@ -220,12 +231,7 @@ impl GitHub {
                 },
                 Err(error) => error,
             };
-            let passing = match &error {
-                GitHubError::Unreachable { .. } => true,
-                GitHubError::Refused { status, .. } => *status >= 500,
-                _ => false,
-            };
-            if !(passing && repeatable && tries < TRIES) {
+            if !(error.passes() && repeatable && tries < TRIES) {
                 return Err(error);
             }
             tokio::time::sleep(Duration::from_millis(500 << tries)).await;

@@ -51,14 +51,16 @@ impl GitHub {
     ///
     /// # Errors
     ///
-    /// [`GitHubError::Odd`] for more than [`TREE_ENTRIES`] files.
+    /// [`GitHubError::Odd`] for more files than GitHub lists: [`TREE_ENTRIES`], folders included, and 7 MB.
     pub async fn listing(&self, repository: &str, commit: &str) -> GitHubResult<Listing> {
         let path = format!("/repos/{repository}/git/trees/{commit}?recursive=1");
         let tree: Tree = self.get(&path).await?;
         if tree.truncated || tree.tree.len() > TREE_ENTRIES {
             return Err(GitHubError::Odd {
                 call: named("GET", &path),
-                why: format!("the repository has more than {TREE_ENTRIES} files"),
+                why: format!(
+                    "the repository has more files than GitHub lists at once: {TREE_ENTRIES} with their folders, or fewer with long names"
+                ),
             });
         }
         let mut listing = Listing::default();

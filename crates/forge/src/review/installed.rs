@@ -22,6 +22,8 @@ use packhouse_registry::publish::simulate;
 use super::{Asked, Commits, Registry, ReviewError, review};
 use crate::github::{App, Check, Conclusion, GitHub, GitHubError, Wrote};
 
+/// The most dependencies of one package that are looked up.
+const DEPENDENCIES: usize = 200;
 /// The comment's key.
 const KEY: &str = "audit";
 
@@ -91,7 +93,8 @@ pub async fn installed(
     let view = Stores { service, repository: &now.repository };
     let check = match review(&commits, Some(&view), &asked).await {
         Ok(review) => {
-            let comment = comment::render(&review, KEY, None);
+            let checks = format!("{}/pull/{}/checks", asked.repository_url, now.number);
+            let comment = comment::render(&review, KEY, Some(&checks));
             let wrote = github.comment(&repository, now.number, &now.head, &comment, None).await?;
             reviewed.comment = wrote.as_str();
             told(&review, now.number, comment.body)
@@ -104,6 +107,7 @@ pub async fn installed(
             summary: format!("This pull request was not reviewed: {}.", markdown::prose(&why)),
             annotations: Vec::new(),
         },
+        Err(ReviewError::Passing(error)) => return Err(*error),
         Err(ReviewError::Pattern(_)) => return Ok(reviewed),
     };
     github.check(&repository, app.id, &check).await?;
@@ -159,7 +163,10 @@ impl Commits for Installed {
 }
 
 fn unreadable(error: GitHubError) -> ReviewError {
-    ReviewError::Unreadable(error.to_string())
+    match error.passes() {
+        true => ReviewError::Passing(Box::new(error)),
+        false => ReviewError::Unreadable(error.to_string()),
+    }
 }
 
 /// The registry's own stores.
@@ -169,6 +176,18 @@ struct Stores<'a> {
 }
 
 impl Stores<'_> {
+    /// Whether the pull request may be told of `identifier`. Its author is a stranger, who chooses the
+    /// identifier: a private registry speaks only of what is pinned to the very repository.
+    async fn tells(&self, identifier: &Identifier) -> bool {
+        if !self.service.settings.private {
+            return true;
+        }
+        let head = self.service.ledger.head(identifier).await.ok().flatten();
+        head.and_then(|head| head.pins).is_some_and(|pins| {
+            pins.repository_id == self.repository.id && pins.owner_id == self.repository.owner_id
+        })
+    }
+
     async fn releases(&self, identifier: &Identifier) -> Option<Vec<Release>> {
         self.service.ledger.releases(identifier).await.ok()
     }
@@ -187,6 +206,9 @@ impl Registry for Stores<'_> {
         beside: &[Identifier],
     ) -> Option<RegistryFacts> {
         let identifier = source.identifier(setting).ok()?;
+        if !self.tells(&identifier).await {
+            return None;
+        }
         let version = source.version(&identifier, setting).ok();
         let mut facts = RegistryFacts::default();
         for release in self.releases(&identifier).await? {
@@ -195,7 +217,9 @@ impl Registry for Stores<'_> {
             }
             facts.versions.push(release.version);
         }
-        for dependency in source.manifest.dependencies.iter().take(200) {
+        // What else a private registry holds is nobody's to find out.
+        let asked = if self.service.settings.private { 0 } else { DEPENDENCIES };
+        for dependency in source.manifest.dependencies.iter().take(asked) {
             let Target::Registry { identifier: needed } = &dependency.target else { continue };
             if *needed == identifier || beside.contains(needed) {
                 continue;
@@ -208,6 +232,9 @@ impl Registry for Stores<'_> {
     }
 
     async fn released(&self, identifier: &Identifier) -> Option<Released> {
+        if !self.tells(identifier).await {
+            return None;
+        }
         let releases = self.releases(identifier).await?;
         let usable = releases.iter().filter(|r| in_service(r) && r.marks.yanked.is_none());
         let stable = usable.clone().filter(|release| !release.version.is_prerelease());
@@ -234,6 +261,9 @@ impl Registry for Stores<'_> {
     }
 
     async fn rehearse(&self, ready: &Ready, workflows: &[String]) -> Verdict {
+        if !self.tells(&ready.identifier).await {
+            return Verdict::Unknown("this registry is private".to_owned());
+        }
         let request = ready.rehearsal(workflows, Some(self.repository.clone()));
         match simulate(self.service, &request, self.repository).await {
             Ok(answer) => answer.into(),

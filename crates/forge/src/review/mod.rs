@@ -16,6 +16,8 @@ use packhouse_core::review::{Base, Checked, Difference, Outlook, Released, Revie
 use packhouse_core::snapshot::{Contents, Listing, Located, PatternError};
 use packhouse_core::source::{Opened, Ready, Setting, Source};
 
+use crate::github::GitHubError;
+
 pub use installed::{Installed, Reviewed, installed};
 
 /// The most packages that are looked at.
@@ -32,6 +34,9 @@ pub enum ReviewError {
     /// The commits cannot be read.
     #[error("the repository cannot be read: {0}")]
     Unreadable(String),
+    /// GitHub's answers did not come: another try may do better.
+    #[error(transparent)]
+    Passing(Box<GitHubError>),
     /// A list of packages that is none.
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -117,8 +122,21 @@ pub async fn review(
         base.packages.retain(|package| !mine.iter().any(|other| same(package, other)));
     }
     let untouched = all - head.packages.len();
-    let unseen = head.packages.len().saturating_sub(PACKAGES);
-    head.packages.truncate(PACKAGES);
+    // What is not looked at is left out of both sides, or it would seem to go away.
+    let left_out = head.packages.split_off(head.packages.len().min(PACKAGES));
+    let mut unseen = left_out.len();
+    if let Some(base) = &mut base {
+        base.packages
+            .retain(|package| !left_out.iter().any(|other| other.folder == package.folder));
+        let stands = |package: &Located| head.packages.iter().any(|p| p.folder == package.folder);
+        let gone = base.packages.iter().filter(|package| !stands(package)).count();
+        let mut kept = 0;
+        base.packages.retain(|package| {
+            kept += usize::from(!stands(package));
+            stands(package) || kept <= PACKAGES
+        });
+        unseen += gone.saturating_sub(PACKAGES);
+    }
     let (after, ready) = checked(commits, registry, &head, asked, true).await?;
     let before = match &base {
         Some(base) => checked(commits, registry, base, asked, false).await?.0,

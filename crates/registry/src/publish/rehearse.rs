@@ -35,7 +35,8 @@ pub async fn rehearse(
     if let (None, Some(repository)) = (presented(&headers)?, supposed)
         && !app.settings.private
     {
-        app.reads.rehearsals.admit(&repository.id, app.clock.now())?;
+        let name = repository.id.get(..20).unwrap_or(&repository.id);
+        app.reads.rehearsals.admit(name, app.clock.now())?;
         return simulate(&app, &request, repository).await.map(Json);
     }
     let subject = Subject::parse(&request.publish, &app.settings.limits)?;
