@@ -130,12 +130,14 @@ fn publishing_without_what_it_takes() {
     exit 4
     error: `ACTIONS_ID_TOKEN_REQUEST_URL` is not an https address on a host under `actions.githubusercontent.com`
     hint: nothing was sent to it; remove whatever sets the variable, GitHub's runner does so itself
-    ::error title=packhouse::`ACTIONS_ID_TOKEN_REQUEST_URL` is not an https address on a host under `actions.githubusercontent.com`%0Ahint: nothing was sent to it; remove whatever sets the variable, GitHub's runner does so itself
+      see: `packhouse explain foreign-token-service`
+    ::error title=packhouse%3A foreign-token-service::`ACTIONS_ID_TOKEN_REQUEST_URL` is not an https address on a host under `actions.githubusercontent.com`%0Ahint: nothing was sent to it; remove whatever sets the variable, GitHub's runner does so itself
     ");
     assert_snapshot!(packhouse(dir.path(), &["publish"], &[registry, ("PACKHOUSE_TOKEN", "two words")]), @"
     exit 4
     error: the API token from `PACKHOUSE_TOKEN` is no token: it has blanks, or is far too long
     hint: write the token as `packhouse admin token create` printed it
+      see: `packhouse explain bad-api-token`
     ");
     assert_snapshot!(packhouse(dir.path(), &["publish", "--version", "1.x"], &[registry]), @"
     exit 2

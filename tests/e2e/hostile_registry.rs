@@ -76,7 +76,7 @@ fn what_a_relay_gets_is_worth_nothing_at_the_registry_it_relays_to() {
       while: asking to publish `acme/kit@1.0.0`
     hint: ask for a token with exactly this audience: it names the registry, the package, the version and the bytes that are published
       see: `packhouse explain wrong-audience`
-    ::error title=packhouse::claim `aud` is `packhouse:REGISTRY:acme/kit@1.0.0:sha256:HEX`, expected `packhouse:REGISTRY:acme/kit@1.0.0:sha256:HEX`%0Ahint: ask for a token with exactly this audience: it names the registry, the package, the version and the bytes that are published
+    ::error title=packhouse%3A wrong-audience::claim `aud` is `packhouse:REGISTRY:acme/kit@1.0.0:sha256:HEX`, expected `packhouse:REGISTRY:acme/kit@1.0.0:sha256:HEX`%0Ahint: ask for a token with exactly this audience: it names the registry, the package, the version and the bytes that are published
     ");
     assert_eq!(registry.fetch("/index/acme/kit.json").0, 404);
     let audiences: Vec<_> = relay.seen().iter().filter_map(audience).collect();
@@ -274,6 +274,7 @@ fn what_is_no_answer_of_a_registry_is_told_and_bounded() {
     exit 7
     error: GET /index/acme/kit.json at REGISTRY: nothing listens there (connection refused)
     hint: check the address and the network, then run it again: nothing is left half done
+      see: `packhouse explain registry-unreachable`
     ");
     let mute = Liar::start(|_| Reply::default());
     assert_eq!(fetch(&mute.url, dir.path(), &["info", "acme/kit"]).code, 7);
@@ -324,7 +325,7 @@ fn no_text_of_a_registry_steers_a_terminal_or_a_job() {
         let text = outcome.to_string();
         assert!(!text.contains(['\u{1b}', '\u{7}', '\r', '\u{202e}']), "{outcome}");
         for line in text.lines().filter(|line| line.trim_start().starts_with("::")) {
-            let known = ["::add-mask::", "::error title=packhouse::", "::warning ", "::notice "];
+            let known = ["::add-mask::", "::error title=packhouse", "::warning ", "::notice "];
             assert!(known.iter().any(|start| line.starts_with(start)), "{line}");
             assert!(!line.contains("::set-env name=PATH::/evil\n"), "{line}");
         }

@@ -56,7 +56,7 @@ fn a_version_is_published_once_and_its_content_again_and_again() {
       while: asking to publish `acme/kit@1.0.0`
     hint: releases never change: raise the version
       see: `packhouse explain version-exists`
-    ::error title=packhouse::`acme/kit@1.0.0` is already released, since TIME, with the content sha256:HEX%0Ahint: releases never change: raise the version
+    ::error title=packhouse%3A version-exists::`acme/kit@1.0.0` is already released, since TIME, with the content sha256:HEX%0Ahint: releases never change: raise the version
     ");
     let conflict = ci.run(&[Path::new("publish"), &folder, Path::new("--json")]);
     assert_eq!((conflict.code, &conflict.json()["error"]["code"]), (5, &json!("version-exists")));
@@ -127,7 +127,7 @@ fn a_dry_run_exercises_the_whole_decision_and_stores_nothing() {
       while: asking to publish `acme/kit@1.0.0`
     hint: publish from the repository of the earlier releases (a rename keeps its id, deleting and creating it again does not), or ask the operator: `packhouse admin transfer acme/kit`
       see: `packhouse explain wrong-repository`
-    ::error title=packhouse::claim `repository_id` is `486212459`, expected `1772376919`, the repository that `acme/kit` is pinned to%0Ahint: publish from the repository of the earlier releases (a rename keeps its id, deleting and creating it again does not), or ask the operator: `packhouse admin transfer acme/kit`
+    ::error title=packhouse%3A wrong-repository::claim `repository_id` is `486212459`, expected `1772376919`, the repository that `acme/kit` is pinned to%0Ahint: publish from the repository of the earlier releases (a rename keeps its id, deleting and creating it again does not), or ask the operator: `packhouse admin transfer acme/kit`
     ");
     let branch = registry.ci("acme/kit").branch("main");
     assert_snapshot!(dry(branch).told(), @"
@@ -136,7 +136,7 @@ fn a_dry_run_exercises_the_whole_decision_and_stores_nothing() {
       while: asking to publish `acme/kit@1.0.0`
     hint: push a tag: `git tag v1.0.0 && git push origin v1.0.0`
       see: `packhouse explain wrong-ref`
-    ::error title=packhouse::claim `ref_type` is `branch`, expected `tag`: `acme/kit` is published from tags%0Ahint: push a tag: `git tag v1.0.0 && git push origin v1.0.0`
+    ::error title=packhouse%3A wrong-ref::claim `ref_type` is `branch`, expected `tag`: `acme/kit` is published from tags%0Ahint: push a tag: `git tag v1.0.0 && git push origin v1.0.0`
     ");
     let untrusted = kit(&registry, "v1.0.0").claim("event_name", "pull_request_target");
     assert_snapshot!(dry(untrusted).told(), @"
@@ -145,7 +145,7 @@ fn a_dry_run_exercises_the_whole_decision_and_stores_nothing() {
       while: asking to publish `acme/kit@1.0.0`
     hint: let the workflow start with `on: { push: { tags: ['v*'] } }`
       see: `packhouse explain wrong-event`
-    ::error title=packhouse::claim `event_name` is `pull_request_target`, expected `push`, `release` or `workflow_dispatch`%0Ahint: let the workflow start with `on: { push: { tags: ['v*'] } }`
+    ::error title=packhouse%3A wrong-event::claim `event_name` is `pull_request_target`, expected `push`, `release` or `workflow_dispatch`%0Ahint: let the workflow start with `on: { push: { tags: ['v*'] } }`
     ");
     std::fs::write(folder.join("new.txt"), "other content").unwrap();
     assert_eq!(dry(kit(&registry, "v1.0.0")).code, 5);
@@ -170,7 +170,7 @@ fn a_train_arrives_whole_or_not_at_all() {
       while: asking to publish `other/d@1.0.0`
     hint: publish from a repository of `other`, or rename the package in its manifest to `acme/d`
       see: `packhouse explain wrong-owner`
-    ::error title=packhouse::claim `repository_owner` is `acme`, expected `other`, the owner in `other/d`%0Ahint: publish from a repository of `other`, or rename the package in its manifest to `acme/d`
+    ::error title=packhouse%3A wrong-owner::claim `repository_owner` is `acme`, expected `other`, the owner in `other/d`%0Ahint: publish from a repository of `other`, or rename the package in its manifest to `acme/d`
     ");
     std::fs::write(folders[2].join("packhouse.yaml"), "package: {identifier: nothing}\n").unwrap();
     let broken = train();
@@ -278,6 +278,7 @@ fn outside_of_ci_an_api_token_is_what_it_takes() {
     exit 4
     error: there is no token: this is not a GitHub Actions job, and no API token is given
     hint: publish from a GitHub Actions job with `permissions: {id-token: write, contents: read}`, or give an API token in `PACKHOUSE_TOKEN` or with `--token-file`; the registry's operator makes one with `packhouse admin token create`
+      see: `packhouse explain outside-ci`
     ");
     assert_snapshot!(outside("pkh_notatokenatallnotatokenatallnotatokenatallnotato").told(), @"
     exit 4
