@@ -194,10 +194,12 @@ impl Checkout {
         let listed = self.run("ls-tree", &args, None, LISTING_BYTES)?;
         let mut listing = Listing::default();
         for line in listed.split(|byte| *byte == 0) {
-            // `<mode> <type> <object> <size>\t<path>`; a path that is not UTF-8 has no name here.
-            let Some((about, path)) =
-                std::str::from_utf8(line).ok().and_then(|l| l.split_once('\t'))
+            // `<mode> <type> <object> <size>\t<path>`
+            let mut halves = line.splitn(2, |byte| *byte == b'\t');
+            let (Some(about), Some(path)) = (halves.next(), halves.next()) else { continue };
+            let (Ok(about), Ok(path)) = (std::str::from_utf8(about), std::str::from_utf8(path))
             else {
+                listing.insert_not_utf8(path);
                 continue;
             };
             let about: Vec<&str> = about.split_ascii_whitespace().collect();

@@ -56,6 +56,8 @@ pub type Contents = HashMap<String, Arc<[u8]>>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     entries: BTreeMap<String, Entry>,
+    /// Paths that are not UTF-8, made so.
+    not_utf8: Vec<String>,
 }
 
 /// A package in a commit: its folder, and what it is made of.
@@ -82,6 +84,11 @@ impl Listing {
     /// Adds a path.
     pub fn insert(&mut self, path: String, entry: Entry) {
         self.entries.insert(path, entry);
+    }
+
+    /// Adds a path that is not UTF-8, and so has no name here: a package that holds it is told.
+    pub fn insert_not_utf8(&mut self, path: &[u8]) {
+        self.not_utf8.push(String::from_utf8_lossy(path).into_owned());
     }
 
     /// What stands at `path`.
@@ -176,6 +183,10 @@ impl Listing {
                     located.files.push(path.clone());
                 }
             }
+        }
+        for path in self.not_utf8.iter().filter_map(|path| path.strip_prefix(&prefix)) {
+            hasher.update(path.as_bytes());
+            located.oddities.push(Oddity { path: printable(path), kind: OddityKind::NotUtf8 });
         }
         located.print = hasher.finish();
         located
@@ -342,6 +353,8 @@ mod tests {
         add("p/huge", Kind::File { executable: false }, 1 << 40);
         add("p/con.txt", Kind::File { executable: false }, 1);
         add("p/../../etc/passwd", Kind::File { executable: false }, 1);
+        listing.insert_not_utf8(b"p/caf\xe9");
+        listing.insert_not_utf8(b"elsewhere/caf\xe9");
         contents.insert("p/link".to_owned(), b"/etc/passwd"[..].into());
         let located = listing.packages(&contents, &[], &Limits::default()).unwrap().remove(0);
         assert_eq!(located.files, ["p/link", "p/packhouse.yaml"]);
@@ -349,7 +362,7 @@ mod tests {
             panic!("a package");
         };
         let odd: Vec<_> = source.oddities.iter().map(|odd| odd.path.as_str()).collect();
-        assert_eq!(odd, ["../../etc/passwd", "con.txt", "huge", "link"]);
+        assert_eq!(odd, ["../../etc/passwd", "caf\u{fffd}", "con.txt", "huge", "link"]);
         assert_eq!(source.tree.len(), 1);
     }
 }
