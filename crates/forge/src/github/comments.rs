@@ -90,7 +90,7 @@ impl GitHub {
     ///
     /// # Errors
     ///
-    /// [`GitHubError`]; 403 where the token may not write.
+    /// [`super::GitHubError`]; 403 where the token may not write.
     pub async fn comment(
         &self,
         repository: &str,
