@@ -64,7 +64,9 @@ fn one(
         }
     };
     let folder = context::report_folder(folder);
-    Ok(Checked::new(opened, &folder, &setting, facts.as_ref(), limits))
+    let mut checked = Checked::new(opened, &folder, &setting, facts.as_ref(), limits);
+    checked.findings = packhouse_core::audit::cut(checked.findings);
+    Ok(checked)
 }
 
 /// What the registry knows of a package that has a name.

@@ -7,7 +7,8 @@ pub fn printable(text: &str) -> String {
     for c in text.chars() {
         if steers(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
-    out
+    // GitHub's runner takes `##[name]` for a command wherever in a line it stands.
+    if out.contains("##[") { out.replace("##[", "##\\u{5b}") } else { out }
 }
 
 /// [`printable`] text of at most `limit_chars` characters of `text`, and `…` where more was there.
@@ -40,6 +41,15 @@ pub fn workflow_property(text: &str) -> String {
     workflow_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// What may be chosen from, in a sentence: `` `a`, `b` or `c` ``.
+pub fn one_of(values: &[&str]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
 /// `text` inside HTML text or a double-quoted attribute.
 pub fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -63,10 +73,15 @@ mod tests {
     #[test]
     fn text_cannot_steer() {
         assert_eq!(printable("a\x1b[31mb\u{202e}c\nd"), "a\\u{1b}[31mb\\u{202e}c\\u{a}d");
+        assert_eq!(printable("x##[stop-commands]k"), "x##\\u{5b}stop-commands]k");
         assert_eq!(excerpt("\u{202e}äbc", 2), "\\u{202e}ä…");
         assert_eq!(excerpt("äb", 2), "äb");
         assert_eq!(workflow_data("50%\r\n::error::x"), "50%25%0A::error::x");
         assert_eq!(workflow_property("a,b:c"), "a%2Cb%3Ac");
+        assert_eq!(
+            (one_of(&["a"]), one_of(&["a", "b", "c"])),
+            ("`a`".into(), "`a`, `b` or `c`".into())
+        );
         assert_eq!(html("<a href=\"'&"), "&lt;a href=&quot;&#39;&amp;");
     }
 }

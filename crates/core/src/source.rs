@@ -289,14 +289,32 @@ impl Source {
         registry: Option<&RegistryFacts>,
         limits: &Limits,
     ) -> Vec<Finding> {
-        let facts = Facts {
+        audit::audit(&self.facts(setting, registry, limits))
+    }
+
+    /// Runs every rule, and lists so many findings that two commits can be compared.
+    pub fn audit_whole(
+        &self,
+        setting: &Setting,
+        registry: Option<&RegistryFacts>,
+        limits: &Limits,
+    ) -> Vec<Finding> {
+        audit::audit_whole(&self.facts(setting, registry, limits))
+    }
+
+    fn facts<'a>(
+        &'a self,
+        setting: &'a Setting,
+        registry: Option<&'a RegistryFacts>,
+        limits: &'a Limits,
+    ) -> Facts<'a> {
+        Facts {
             oddities: &self.oddities,
             tag: setting.tag.as_deref(),
             source_repository: setting.repository.as_deref(),
             registry,
             ..Facts::new(&self.tree, &self.manifest, limits)
-        };
-        audit::audit(&facts)
+        }
     }
 
     /// Packs it.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use packhouse_core::api::LocalCode;
-use packhouse_core::escape::excerpt;
+use packhouse_core::escape::{excerpt, one_of};
 
 use crate::args::Global;
 use crate::exit::{Exit, Stop};
@@ -132,15 +132,6 @@ pub(super) fn bad(name: &str, text: &str, why: &str) -> anyhow::Error {
     )
     .code(LocalCode::BadInput)
     .into()
-}
-
-/// `a`, `b` or `c`.
-fn one_of(choices: &[&str]) -> String {
-    let quoted: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => quoted.concat(),
-    }
 }
 
 #[cfg(test)]

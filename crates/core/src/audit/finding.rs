@@ -169,27 +169,61 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
+/// The most findings of one rule that are compared with those of another commit.
+pub(super) const COMPARED_PER_RULE: usize = 5_000;
+
 /// Sorts, cuts, cleans and fingerprints what the rules found.
-pub(super) fn seal(mut drafts: Vec<Draft>) -> Vec<Finding> {
+pub(super) fn seal(drafts: Vec<Draft>) -> Vec<Finding> {
+    seal_up_to(drafts, MAX_PER_RULE)
+}
+
+/// [`seal`] with at most `per_rule` findings of each rule.
+pub(super) fn seal_up_to(mut drafts: Vec<Draft>, per_rule: usize) -> Vec<Finding> {
     drafts.sort_by(|a, b| a.order().cmp(&b.order()));
-    let mut listed: HashMap<String, usize> = HashMap::new();
-    let mut dropped: std::collections::BTreeMap<String, (Severity, usize)> = Default::default();
-    drafts.retain(|draft| {
-        let count = listed.entry(draft.finding.rule.clone()).or_default();
-        *count += 1;
-        if *count > MAX_PER_RULE {
-            // Sorted worst first: the first that is dropped is the worst.
-            dropped.entry(draft.finding.rule.clone()).or_insert((draft.is(), 0)).1 += 1;
-        }
-        *count <= MAX_PER_RULE
-    });
-    for (rule, (severity, count)) in dropped {
-        let message = format!("{count} more findings of this rule are not listed");
-        drafts.push(Draft::new(&rule, severity, message).about("more"));
-    }
+    let dropped = keep(&mut drafts, per_rule, |draft| (draft.finding.rule.clone(), draft.is()));
+    drafts
+        .extend(dropped.into_iter().map(|(rule, (severity, count))| more(&rule, severity, count)));
     drafts.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut seen = HashMap::new();
     drafts.into_iter().map(|draft| finish(draft, &mut seen)).collect()
+}
+
+/// Cuts findings that were sealed with a larger limit.
+pub(super) fn cut(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let dropped = keep(&mut findings, MAX_PER_RULE, |f| (f.rule.clone(), f.severity));
+    let mut seen = HashMap::new();
+    let more = dropped.into_iter().map(|(rule, (severity, count))| more(&rule, severity, count));
+    findings.extend(more.map(|draft| finish(draft, &mut seen)));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// Keeps the first `per_rule` of each rule; what is dropped, with its worst severity.
+fn keep<T>(
+    all: &mut Vec<T>,
+    per_rule: usize,
+    of: impl Fn(&T) -> (String, Severity),
+) -> std::collections::BTreeMap<String, (Severity, usize)> {
+    let mut listed: HashMap<String, usize> = HashMap::new();
+    let mut dropped = std::collections::BTreeMap::new();
+    all.retain(|one| {
+        let (rule, severity) = of(one);
+        let count = listed.entry(rule.clone()).or_default();
+        *count += 1;
+        let kept = *count <= per_rule;
+        if !kept {
+            // Sorted worst first: the first that is dropped is the worst.
+            dropped.entry(rule).or_insert((severity, 0)).1 += 1;
+        }
+        kept
+    });
+    dropped
+}
+
+/// The finding that counts those of a rule that are not listed.
+fn more(rule: &str, severity: Severity, count: usize) -> Draft {
+    let message = format!("{count} more findings of this rule are not listed");
+    Draft::new(rule, severity, message).about("more")
 }
 
 /// Makes one finding's texts safe and gives it its fingerprint; `seen` counts equal ones.

@@ -97,6 +97,20 @@ pub fn audit(facts: &Facts) -> Vec<Finding> {
     finding::seal(found)
 }
 
+/// As [`audit`], with so many findings of each rule that two audits can be compared.
+pub fn audit_whole(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in RULES {
+        rule.check(facts, &mut found);
+    }
+    finding::seal_up_to(found, finding::COMPARED_PER_RULE)
+}
+
+/// Findings as [`audit`] lists them: of each rule the first ones, and one that counts the rest.
+pub fn cut(findings: Vec<Finding>) -> Vec<Finding> {
+    finding::cut(findings)
+}
+
 /// What a registry refuses: the errors that make a package unusable. Looks at the manifest only, so
 /// [`Facts::tree`] may be empty. Unsafe archives are refused by [`crate::archive`].
 pub fn refusals(facts: &Facts) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 use super::{Case, Policy, Refusal, Source};
 use crate::api::ErrorCode;
 use crate::claims::{Claims, Pins};
-use crate::escape::printable;
+use crate::escape::{one_of, printable};
 use crate::identifier::Identifier;
 use crate::version::{Order, Version, tag_names_version};
 
@@ -367,15 +367,6 @@ fn shown(value: &str) -> String {
     let cut = value.char_indices().nth(200).map_or(value.len(), |(at, _)| at);
     let dots = if cut < value.len() { "…" } else { "" };
     format!("{}{dots}", printable(&value[..cut]))
-}
-
-/// `a`, `b` or `c`.
-fn one_of(values: &[&str]) -> String {
-    let quoted: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => quoted.concat(),
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub const MAX_BYTES: usize = 60_000;
 /// The most files of one kind that are listed.
 const MAX_FILES: usize = 20;
 
+/// The comment of an audit: the action's and the App's are one.
+pub const AUDIT: &str = "audit";
+
 /// How the first line of every comment of ours begins, in HTML that nobody sees.
 const MARKER: &str = "<!-- packhouse:";
 
@@ -61,7 +64,7 @@ pub fn settled(key: &str, head: &str) -> String {
 
 /// Renders `review` as the comment `key`. `report` is the address of the whole report.
 pub fn render(review: &Review, key: &str, report: Option<&str>) -> Comment {
-    let (told, _) = body(review, report);
+    let told = body(review, report, MAX_BYTES);
     // Links name the commit, which alone is no reason to write a comment anew.
     let content = told.replace(&review.head, "");
     let content = &Digest::of(content.as_bytes()).hex()[..16];
@@ -83,11 +86,7 @@ pub fn verdict(review: &Review) -> String {
         let more = Counts { errors: 0, ..new };
         parts.push(format!("{}{more}", if new.errors > 0 { "" } else { "new: " }));
     }
-    let refused = review.changes.iter().filter_map(|change| match &change.outlook {
-        Some(Outlook { verdict: Verdict::Refused { code, .. }, .. }) => Some(code),
-        _ => None,
-    });
-    let refused: Vec<_> = refused.collect();
+    let refused: Vec<_> = review.changes.iter().filter_map(Change::refused).collect();
     if let Some(code) = refused.first() {
         parts.push(format!("{} would be refused (`{code}`)", count(refused.len(), "release")));
     }
@@ -109,9 +108,14 @@ fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The whole of it, and whether something was cut.
-fn body(review: &Review, report: Option<&str>) -> (String, bool) {
-    let mut out = Bounded::new(format!("**{}**\n", verdict(review)));
+/// All that there is to tell, for a summary: at most `limit_bytes`, which is more than a comment holds.
+pub fn whole(review: &Review, limit_bytes: usize) -> String {
+    body(review, None, limit_bytes)
+}
+
+/// The body without its marker, at most `limit_bytes` long.
+fn body(review: &Review, report: Option<&str>, limit_bytes: usize) -> String {
+    let mut out = Bounded { text: format!("**{}**\n", verdict(review)), left_out: 0, limit_bytes };
     if let Base::Missing(why) = &review.base {
         out.push(&format!("\nEverything counts as new: {}.\n", prose(why)));
     }
@@ -125,6 +129,9 @@ fn body(review: &Review, report: Option<&str>) -> (String, bool) {
         let more = count(review.unseen, "more package");
         out.push(&format!("\n{more} changed, too many to look at in one go.\n"));
     }
+    for change in &review.changes {
+        out.push(&refusal(change));
+    }
     for change in review.changes.iter().filter(|change| !change.new.is_empty()) {
         out.push(&format!("\n#### New in {}\n\n", title(change)));
         for finding in &change.new {
@@ -132,9 +139,8 @@ fn body(review: &Review, report: Option<&str>) -> (String, bool) {
         }
     }
     for change in &review.changes {
-        out.whole(&refusal(change));
-        out.whole(&difference(change));
-        out.whole(&fixed(change));
+        out.push(&difference(change));
+        out.push(&fixed(change));
     }
     out.finish(report)
 }
@@ -143,33 +149,25 @@ fn body(review: &Review, report: Option<&str>) -> (String, bool) {
 struct Bounded {
     text: String,
     left_out: usize,
+    limit_bytes: usize,
 }
 
 /// What is kept for the line that says how much was cut.
 const TAIL_BYTES: usize = 600;
 
 impl Bounded {
-    fn new(text: String) -> Self {
-        Self { text, left_out: 0 }
-    }
-
-    /// Adds a line or block; once one did not fit, none follows it.
+    /// Adds a block, or nothing of it; once one did not fit, none follows it.
     fn push(&mut self, block: &str) {
-        if self.left_out > 0 || self.text.len() + block.len() + TAIL_BYTES > MAX_BYTES {
+        if block.is_empty() {
+        } else if self.left_out > 0 || self.text.len() + block.len() + TAIL_BYTES > self.limit_bytes
+        {
             self.left_out += 1;
         } else {
             self.text.push_str(block);
         }
     }
 
-    /// Adds a block that would be broken if it were cut; an empty one is none.
-    fn whole(&mut self, block: &str) {
-        if !block.is_empty() {
-            self.push(block);
-        }
-    }
-
-    fn finish(mut self, report: Option<&str>) -> (String, bool) {
+    fn finish(mut self, report: Option<&str>) -> String {
         if self.left_out > 0 {
             let place = match report {
                 Some(url) => format!("[the whole report]({})", printable(url)),
@@ -178,7 +176,7 @@ impl Bounded {
             let more = count(self.left_out, "more entry").replace("entrys", "entries");
             self.text.push_str(&format!("\n{more} did not fit here: {place}.\n"));
         }
-        (self.text, self.left_out > 0)
+        self.text
     }
 }
 
@@ -477,7 +475,8 @@ mod tests {
             .split("<code>")
             .map(|part| part.split_once("</code>").map_or(part, |(_, after)| after))
             .collect();
-        for live in ["@maintainer", "<img", "![a]", "](http://x.org", " http://evil"] {
+        for live in ["@maintainer", "#1 ", "GH-5", "<img", "![a]", "](http://x.org", " http://evil"]
+        {
             assert!(!html.contains(live), "{live} in\n{html}");
         }
     }

@@ -63,7 +63,8 @@ pub fn prose(text: &str) -> String {
     let mut out = String::new();
     for (nth, part) in text.split('`').enumerate() {
         // Escapes do not stop mentions, references and addresses; code spans do.
-        let linked = part.contains(['@', '#']) || part.contains("://") || part.contains("www.");
+        let linked = part.contains(['@', '#'])
+            || ["://", "www.", "GH-", "gh-"].iter().any(|mark| part.contains(mark));
         if part.is_empty() {
             continue;
         } else if nth % 2 == 1 || linked {

@@ -5,6 +5,8 @@
 
 mod outlook;
 
+use std::collections::HashSet;
+
 use crate::audit::{self, Finding, RegistryFacts, Severity};
 use crate::escape::printable;
 use crate::identifier::Identifier;
@@ -38,7 +40,8 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Audits what was opened. `folder` is its place in the repository.
+    /// Audits what was opened, and lists more than reports show, so that it can be compared.
+    /// `folder` is its place in the repository.
     pub fn new(
         opened: Opened,
         folder: &str,
@@ -48,7 +51,7 @@ impl Checked {
     ) -> Self {
         match opened {
             Opened::Package(source) => {
-                let findings = source.audit(setting, registry, limits);
+                let findings = source.audit_whole(setting, registry, limits);
                 Self::of(*source, folder, setting, findings)
             }
             Opened::Broken { tree, broken, .. } => Self {
@@ -184,22 +187,36 @@ pub struct Change {
 
 impl Change {
     fn new(head: Checked, base: Option<&Checked>) -> Self {
-        let known = |finding: &Finding, of: &[Finding]| {
-            of.iter().any(|other| other.fingerprint == finding.fingerprint)
+        let prints = |of: &[Finding]| -> HashSet<String> {
+            of.iter().map(|finding| finding.fingerprint.clone()).collect()
         };
         let found: Vec<_> = head.findings.iter().filter(|f| !of_the_release(f)).cloned().collect();
-        let before: Vec<_> = base.into_iter().flat_map(|base| &base.findings).cloned().collect();
-        let (carried, new) = found.iter().cloned().partition(|finding| known(finding, &before));
-        let fixed =
-            before.iter().filter(|f| !known(f, &found) && !of_the_release(f)).cloned().collect();
+        let before = base.into_iter().flat_map(|base| &base.findings);
+        let before: Vec<_> = before.filter(|f| !of_the_release(f)).cloned().collect();
+        let (known, stands) = (prints(&before), prints(&found));
+        // Compared whole, and only then cut: a cut list would call new what had no room before.
+        let (carried, new): (Vec<_>, Vec<_>) =
+            found.iter().cloned().partition(|finding| known.contains(&finding.fingerprint));
+        let fixed: Vec<_> =
+            before.iter().filter(|f| !stands.contains(&f.fingerprint)).cloned().collect();
+        let [new, fixed, carried] = [new, fixed, carried].map(audit::cut);
         let kind = if base.is_some() { Kind::Changed } else { Kind::Added };
         Self { package: head, kind, new, fixed, carried, outlook: None }
     }
 
     fn removed(base: Checked) -> Self {
         let fixed = base.findings.iter().filter(|f| !of_the_release(f)).cloned().collect();
+        let fixed = audit::cut(fixed);
         let (new, carried) = (Vec::new(), Vec::new());
         Self { package: base, kind: Kind::Removed, new, fixed, carried, outlook: None }
+    }
+
+    /// The code of the refusal that its release would get.
+    pub fn refused(&self) -> Option<&str> {
+        match &self.outlook.as_ref()?.verdict {
+            Verdict::Refused { code, .. } => Some(code),
+            _ => None,
+        }
     }
 
     /// Its new findings as reports want them.
@@ -252,11 +269,8 @@ impl Review {
     /// Whether there is something to act on: a new error or warning, or a release that would be
     /// refused.
     pub fn needs_action(&self) -> bool {
-        let refused = |change: &Change| {
-            matches!(change.outlook.as_ref().map(|o| &o.verdict), Some(Verdict::Refused { .. }))
-        };
         self.new_findings().any(|finding| finding.severity >= Severity::Warning)
-            || self.changes.iter().any(refused)
+            || self.changes.iter().any(|change| change.refused().is_some())
     }
 }
 
