@@ -113,7 +113,7 @@ fn publishing_without_what_it_takes() {
     ::error title=packhouse%3A no-id-token::there is no token: the job may not ask for one (`ACTIONS_ID_TOKEN_REQUEST_URL` is not set)%0Ahint: add to the job: `permissions: {id-token: write, contents: read}`; a reusable workflow needs it in the calling job, too
     ");
     let event = dir.path().join("event.json");
-    std::fs::write(&event, r#"{"pull_request":{"number":1,"head":{"sha":"","repo":{"full_name":"x\u001b[2J/y"}},"base":{"sha":"","repo":{"full_name":"a/b"}}}}"#).unwrap();
+    std::fs::write(&event, r#"{"pull_request":{"number":1,"head":{"sha":"0123456789012345678901234567890123456789","repo":{"full_name":"x\u001b[2J/y"}},"base":{"sha":"0123456789012345678901234567890123456789","repo":{"full_name":"a/b"}}}}"#).unwrap();
     let event = ("GITHUB_EVENT_PATH", event.to_str().unwrap());
     assert_snapshot!(packhouse(dir.path(), &["publish", "--dry-run"], &[registry, actions, event]), @r"
     exit 4

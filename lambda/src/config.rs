@@ -186,8 +186,15 @@ impl Config {
         if webhook_secrets.iter().any(|secret| secret.reveal().len() < 16) {
             reader.wrong("PACKHOUSE_GITHUB_WEBHOOK_SECRET", "is shorter than 16 characters");
         }
+        if role == Some(Role::Publish) && !webhook_secrets.is_empty() && queue.is_none() {
+            reader.wrong(
+                "PACKHOUSE_GITHUB_WEBHOOK_SECRET",
+                "needs `PACKHOUSE_QUEUE_URL`, or deliveries lead nowhere",
+            );
+        }
         let github_app = reader.optional_parsed("PACKHOUSE_GITHUB_APP_ID", |text| {
-            text.parse::<u64>().map_err(|_| format!("is `{text}`: write the App's number"))
+            // Somebody may have put the key there: what it is, is not told.
+            text.parse::<u64>().map_err(|_| "is no number: write the App's".to_owned())
         });
         let works = role == Some(Role::Worker);
         let github = github_app.filter(|_| works).and_then(|id| reader.github_app(id));

@@ -254,6 +254,9 @@ impl Function {
             }
             Asked::Job(job) => return self.run(job, end).await,
         };
+        // Reviews take longest and can wait: what others queued must not suffer from a stranger's tree.
+        let mut messages = messages;
+        messages.sort_by_key(|(_, job)| matches!(job, Ok(Job::Review(_))));
         let mut failed = Vec::new();
         let mut done: Vec<Job> = Vec::new();
         for (id, job) in messages {

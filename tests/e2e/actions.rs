@@ -129,7 +129,8 @@ fn a_branch_a_missing_permission_and_a_fork_are_three_messages() {
     let url = registry.url();
     let text = workflow("publish", "pull_request", &[("registry", &url)]);
     repository.write(".github/workflows/publish.yml", &text).commit("two");
-    let run = repository.run("pull_request", pull_request("stranger/sensor", "a", "b"));
+    let run = repository
+        .run("pull_request", pull_request("stranger/sensor", &"a".repeat(40), &"b".repeat(40)));
     let (said, summary) = stopped(&run, "fork-pull-request");
     insta::assert_snapshot!("publish-on-a-fork", said);
     insta::assert_snapshot!("publish-on-a-fork-summary", summary);
@@ -287,19 +288,17 @@ impl Change {
     /// Commits what was written, and runs the audit as GitHub would.
     fn run(&self, token: &str, from: &str) -> Outcome {
         let head = self.repository.commit("more");
-        self.run_at(token, from, &head)
+        self.run_while(token, from, &head)
     }
 
-    fn run_at(&self, token: &str, from: &str, head: &str) -> Outcome {
-        let pull = Pull {
-            head: self.repository.git(&["rev-parse", "HEAD"]),
-            base: self.base.clone(),
-            from: from.to_owned(),
-            open: true,
-        };
+    /// The same while GitHub has the pull request at `now` already.
+    fn run_while(&self, token: &str, from: &str, now: &str) -> Outcome {
+        let head = self.repository.git(&["rev-parse", "HEAD"]);
+        let (base, from_now) = (self.base.clone(), from.to_owned());
+        let pull = Pull { head: now.to_owned(), base, from: from_now, open: true };
         self.github.pull(REPOSITORY, 12, pull);
         let ci = self.registry.ci(REPOSITORY).claim("event_name", "pull_request");
-        let run = self.repository.run("pull_request", pull_request(from, head, &self.base));
+        let run = self.repository.run("pull_request", pull_request(from, &head, &self.base));
         let run = run.env("GITHUB_API_URL", &self.github.url());
         let run = run.argument("--secret").argument(&format!("GITHUB_TOKEN={token}"));
         // Forks get no tokens of the issuer.
@@ -415,9 +414,14 @@ fn a_comment_that_cannot_be_written_fails_nothing() {
     let run = change.run(&token, REPOSITORY).ok();
     assert!(run.to_string().contains("limit is used up for another 3600 s"), "{run}");
     // The pull request has moved on meanwhile: an outdated run says nothing.
-    let run = change.run_at(&token, REPOSITORY, &"1".repeat(40)).ok();
+    let run = change.run_while(&token, REPOSITORY, &"1".repeat(40)).ok();
     assert_eq!(output(&run, "comment").as_deref(), Some("outdated"), "{run}");
     assert_eq!(change.github.comments(12), []);
+    // A checkout of something else than the pull request is not audited in its name.
+    let pull = pull_request(REPOSITORY, &"1".repeat(40), &change.base);
+    let run = change.repository.run("pull_request", pull);
+    let (said, _) = stopped(&run, "bad-event");
+    assert!(said.contains("leave `ref:` out of `actions/checkout`"), "{said}");
 }
 
 #[test]
@@ -442,6 +446,8 @@ fn the_action_is_silent_where_the_app_speaks() {
     let text = workflow("audit", "pull_request", &[("registry", &change.registry.url())]);
     change.repository.write(".github/workflows/audit.yml", &text).write("a.txt", CONFLICT);
     let token = change.github.token("github-actions[bot]", true);
+    // What the action said before the App came goes.
+    change.github.say(12, "github-actions[bot]", "<!-- packhouse:audit content=x -->\nolder");
     let run = change.run(&token, REPOSITORY);
     assert_eq!(output(&run, "comment").as_deref(), Some("left-to-app"), "{run}");
     assert_eq!(change.github.comments(12), []);

@@ -64,8 +64,8 @@ fn provoke(code: &str, world: &World) -> Outcome {
         "fork-pull-request" => {
             let event = event(
                 r#"{"pull_request": {"number": 1,
-                    "head": {"sha": "", "repo": {"full_name": "stranger/sensor"}},
-                    "base": {"sha": "", "repo": {"full_name": "acme/sensor"}}}}"#,
+                    "head": {"sha": "0123456789012345678901234567890123456789", "repo": {"full_name": "stranger/sensor"}},
+                    "base": {"sha": "0123456789012345678901234567890123456789", "repo": {"full_name": "acme/sensor"}}}}"#,
             );
             no_job(&ci).env("GITHUB_EVENT_PATH", event).outcome()
         }

@@ -98,6 +98,12 @@ impl App {
         self.deliver(body, &headers)
     }
 
+    /// Waits until a review of the pull request came to its end.
+    fn reviewed(&self, number: u64) {
+        let told = format!("{REPOSITORY}#{number} at ");
+        self.until("the review", |_| self.registry.log().contains(&told));
+    }
+
     /// Waits until `done` says so.
     fn until(&self, what: &str, done: impl Fn(&FakeGitHub) -> bool) {
         let begun = Instant::now();
@@ -116,7 +122,7 @@ fn a_pull_request_from_a_fork_gets_a_comment_and_a_check() {
     let (status, answer) = app.signed("pull_request", &delivery(12));
     let accepted = (status, answer["status"].as_str());
     assert_eq!(accepted, (202, Some("accepted")), "{}", app.registry.log());
-    app.until("the check", |github| !github.checks().is_empty());
+    app.reviewed(12);
     let comments = app.github.comments(12);
     assert_eq!(comments.len(), 1);
     assert_eq!(comments[0].login, "packhouse-registry[bot]");
@@ -156,7 +162,7 @@ fn a_pull_request_from_a_fork_gets_a_comment_and_a_check() {
     app.until("the green check", |github| {
         github.checks().iter().any(|c| c["conclusion"] == "success")
     });
-    assert!(app.github.comments(12).is_empty());
+    app.until("the comment's end", |github| github.comments(12).is_empty());
 }
 
 #[test]
@@ -248,7 +254,8 @@ fn faults_and_limits_of_github_are_waited_for() {
     ));
     app.github.fail(fault("POST /repos/acme/sensor/check-runs", 429, &[("retry-after", "1")], 1));
     assert_eq!(app.signed("pull_request", &delivery(12)).0, 202);
-    app.until("the check", |github| !github.checks().is_empty());
+    app.reviewed(12);
+    assert_eq!(app.github.checks().len(), 1);
     assert_eq!(app.github.comments(12).len(), 1);
 }
 
@@ -268,7 +275,7 @@ fn a_hostile_tree_is_reviewed_or_refused_within_bounds() {
         app.signed("pull_request", &delivery(number));
         let name = number.to_string();
         let of = |check: &Value| check["external_id"] == name.as_str();
-        app.until("the check", |github| github.checks().iter().any(of));
+        app.reviewed(number);
         app.github.checks().into_iter().find(of).unwrap()
     };
     // Links out of the repository, names that Windows cannot have, a file beyond all limits that
@@ -299,6 +306,22 @@ fn a_hostile_tree_is_reviewed_or_refused_within_bounds() {
     assert!(app.github.comments(2)[0].body.contains("files of"), "{:?}", app.github.comments(2));
     let calls = app.github.calls();
     assert!(!calls.iter().any(|call| call.contains("tarball")), "nothing was downloaded");
+    // Packages in packages, over the same bytes again and again.
+    let mut nested = tree.clone();
+    nested.retain(|path, _| !path.starts_with("data/") && path != "bomb");
+    let random: Vec<u8> =
+        (0..8u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for depth in 1..30 {
+        let manifest = MANIFEST.replace("acme/sensor", &format!("acme/n{depth}"));
+        nested.insert(
+            format!("{}packhouse.yaml", "n/".repeat(depth)),
+            file("100644", manifest.as_bytes()),
+        );
+    }
+    nested.insert(format!("{}data.bin", "n/".repeat(29)), file("100644", &random));
+    let check = pull(4, nested);
+    assert_eq!(check["conclusion"], "neutral");
+    assert!(check["output"]["summary"].as_str().unwrap().contains("at most 128.0 MiB"), "{check}");
     // More than GitHub lists.
     for at in 0..100_001 {
         tree.insert(format!("flood/{at}"), file("100644", b"x"));

@@ -476,11 +476,6 @@ fn repository_call(
             state.comments[at].body = text("body");
             of(200, json!({ "id": id }))
         }
-        ("GET", ["commits", commit, "check-runs"]) => {
-            let runs = state.checks.iter().filter(|check| check["head_sha"] == **commit);
-            let runs: Vec<&Value> = runs.collect();
-            of(200, json!({ "total_count": runs.len(), "check_runs": runs }))
-        }
         ("GET", ["commits", _, "check-suites"]) => {
             let here = state.installed && parameter("app_id") == APP.1.to_string();
             of(200, json!({ "total_count": u8::from(here), "check_suites": [] }))
@@ -492,15 +487,6 @@ fn repository_call(
             check["app"] = json!({ "id": APP.1 });
             state.checks.push(check.clone());
             of(201, check)
-        }
-        ("PATCH", ["check-runs", id]) if login == format!("{}[bot]", APP.0) => {
-            let id: u64 = id.parse().unwrap_or_default();
-            let known = state.checks.iter_mut().find(|check| check["id"] == id);
-            let Some(check) = known else { return message(404, "Not Found") };
-            for (name, value) in body.as_object().into_iter().flatten() {
-                check[name] = value.clone();
-            }
-            of(200, check.clone())
         }
         _ => message(404, "Not Found"),
     }

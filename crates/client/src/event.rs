@@ -89,6 +89,15 @@ pub fn pull_request(path: &Path) -> Result<Option<PullEvent>, EventError> {
         Some(head) => Some(Some(excerpt(&head.full_name, 100))),
         None => Some(None), // deleted since
     };
+    let hex =
+        |sha: &str| matches!(sha.len(), 40 | 64) && sha.bytes().all(|b| b.is_ascii_hexdigit());
+    let named = |name: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+        name.len() <= 200 && name.matches('/').count() == 1 && name.bytes().all(plain)
+    };
+    if !(hex(&pull.head.sha) && hex(&pull.base.sha) && named(&repo.full_name)) {
+        return Err(wrong("its commits or its repository are none".to_owned()));
+    }
     Ok(Some(PullEvent {
         number: pull.number,
         head: pull.head.sha,
@@ -114,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_pull_request_tells_its_commits_and_whether_it_is_a_forks() {
-        let side = |repo: &str| format!(r#"{{"sha":"abc","repo":{repo}}}"#);
+        let sha = "a".repeat(40);
+        let side = |repo: &str| format!(r#"{{"sha":"{sha}","repo":{repo}}}"#);
         let repo = |name: &str| format!(r#"{{"id":7,"full_name":"{name}","owner":{{"id":8}}}}"#);
         let event = |head: &str| {
             let (head, base) = (side(head), side(&repo("acme/x")));
@@ -125,6 +135,9 @@ mod tests {
         let foreign = event(&repo("stranger/x")).unwrap().unwrap();
         assert_eq!(foreign.fork, Some(Some("stranger/x".to_owned())));
         assert_eq!(event("null").unwrap().unwrap().fork, Some(None));
+        let odd = format!(r#"{{"sha":"x) [y](z","repo":{}}}"#, repo("acme/x"));
+        let event = format!(r#"{{"pull_request":{{"number":3,"head":{odd},"base":{odd}}}}}"#);
+        assert!(read(&event).is_err());
         assert_eq!(read("{}"), Ok(None));
         for broken in ["", "[]", "{\"pull_request\":3}", "{\"pull_request\":{\"number\":1}}"] {
             assert!(read(broken).is_err(), "{broken}");

@@ -210,13 +210,13 @@ impl TokenSource {
             value: Secret,
         }
         let answer: Answer = serde_json::from_slice(&body).map_err(|_| TokenError::NoToken)?;
-        mask(&answer.value);
-        let visible = |b: u8| b.is_ascii_graphic();
-        match answer.value.reveal() {
-            "" => Err(TokenError::NoToken.into()),
-            text if text.bytes().all(visible) => Ok(answer.value),
-            _ => Err(TokenError::NoToken.into()),
+        // Of one line first of all: what masks it must not become a command of its own.
+        let text = answer.value.reveal();
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(TokenError::NoToken.into());
         }
+        mask(&answer.value);
+        Ok(answer.value)
     }
 }
 
@@ -266,7 +266,8 @@ mod tests {
         };
         let pull = |head: &str| {
             format!(
-                r#"{{"pull_request":{{"number":1,"head":{{"sha":"","repo":{head}}},"base":{{"sha":"","repo":{{"full_name":"a/b"}}}}}}}}"#
+                r#"{{"pull_request":{{"number":1,"head":{{"sha":"{sha}","repo":{head}}},"base":{{"sha":"{sha}","repo":{{"full_name":"a/b"}}}}}}}}"#,
+                sha = "0".repeat(40)
             )
         };
         assert_eq!(fork(&pull(r#"{"full_name":"x/b"}"#)), TokenError::Fork("`x/b`".to_owned()));

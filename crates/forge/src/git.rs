@@ -157,13 +157,10 @@ impl Checkout {
     ///
     /// [`GitError`].
     pub fn compared_with(&self, head: &Commit, base: &Commit) -> Result<Option<Commit>, GitError> {
-        let parents = self.git("rev-list", &["--parents", "--max-count=1", "HEAD"])?;
-        let parents: Vec<&str> = parents.split_whitespace().skip(1).collect();
-        if let [first, second] = parents[..]
-            && second == head.0
+        if let [first, second] = &self.parents()?[..]
+            && second == head
         {
-            let first = Commit(first.to_owned());
-            return Ok(self.holds(&first)?.then_some(first));
+            return Ok(self.holds(first)?.then(|| first.clone()));
         }
         if !self.holds(base)? {
             return Ok(None);
@@ -173,6 +170,18 @@ impl Checkout {
             Err(GitError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The parents of the commit that is checked out; a shallow checkout may know of none.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`].
+    pub fn parents(&self) -> Result<Vec<Commit>, GitError> {
+        // What the commit itself says: where the history is cut, `rev-list` hides its parents.
+        let commit = self.git("cat-file", &["commit", "HEAD"])?;
+        let header = commit.lines().take_while(|line| !line.is_empty());
+        Ok(header.filter_map(|line| line.strip_prefix("parent ")?.parse().ok()).collect())
     }
 
     /// Whether `commit` is in the checkout.

@@ -24,8 +24,9 @@ use crate::context;
 use crate::exit::{Exit, Stop};
 use crate::ui::{Ui, var};
 
-/// Which of our comments it is.
-const KEY: &str = "audit";
+/// The most of a summary, in bytes: GitHub drops one of more than a MiB, and a table of findings
+/// stands in it as well.
+const SUMMARY_BYTES: usize = 100 << 10;
 
 pub(super) fn run(inputs: Inputs, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     // All that can be wrong with the inputs is told before anything is looked at.
@@ -49,18 +50,18 @@ pub(super) fn run(inputs: Inputs, global: &Global, ui: &Ui) -> anyhow::Result<Ex
         })?;
     let audited: Vec<_> = review.changes.iter().map(|change| change.audited()).collect();
     if let Some(file) = inputs.text("sarif-file") {
-        fs_err::write(file, report::sarif::render(&audited))?;
+        write_sarif(file, &report::sarif::render(&audited))?;
     }
     if annotates {
         ui.text(&report::github::render(&audited));
     }
-    let comment = comment::render(&review, KEY, run_url().as_deref());
+    let comment = comment::render(&review, comment::AUDIT, run_url().as_deref());
     ui.text(&report::human::render(&audited, crate::commands::audit::style(ui, ui.color)));
     if let Base::Missing(why) = &review.base {
         ui.note(&format!("everything counts as new: {why}"));
     }
     ui.note(&comment::verdict(&review));
-    crate::github::summary(ui, &summary(&review, &audited, &comment));
+    crate::github::summary(ui, &summary(&review, &audited));
     let outcome = report::outcome(review.new_findings(), fail_on);
     outputs(&review, &comment, outcome, ui);
     if let (Some(pull), true) = (&pull, speaks != "never") {
@@ -104,6 +105,18 @@ fn asked(inputs: &Inputs, checkout: &Checkout, pull: Option<&PullEvent>) -> anyh
     let audited = checkout.head()?.ok_or_else(|| {
         Stop::usage("the checkout has no commit", "check a commit out before this step")
     })?;
+    if let Some(pull) = pull
+        && audited.as_str() != pull.head
+        && !checkout.parents()?.iter().any(|parent| parent.as_str() == pull.head)
+    {
+        let message = format!(
+            "the checkout is at `{}`, which is neither the pull request's commit `{}` nor a merge of it",
+            audited.as_str(),
+            pull.head
+        );
+        let hint = "leave `ref:` out of `actions/checkout`, and let the workflow start with `on: pull_request`";
+        return Err(Stop::usage(message, hint).code(LocalCode::BadEvent).into());
+    }
     let repository = pull.map(|pull| pull.repository.name.clone());
     let repository = repository.or(var("GITHUB_REPOSITORY")).or(checkout.repository()?);
     let repository = repository.unwrap_or_default();
@@ -144,8 +157,8 @@ fn asks<'a>(
     pull: Option<&PullEvent>,
     ui: &'a Ui,
 ) -> anyhow::Result<Option<registry::Asked<'a>>> {
-    let manifest = context::nearest_manifest();
-    let Some(registry) = context::registry_of(global, manifest.as_ref())? else { return Ok(None) };
+    // Never the one that a manifest names: that is the pull request's to choose.
+    let Some(registry) = context::registry_of(global, None)? else { return Ok(None) };
     let client = context::client(global, &registry)?;
     let job = context::job();
     let has_token = job.request_url.is_some() && job.request_token.is_some();
@@ -159,6 +172,24 @@ fn asks<'a>(
     }))
 }
 
+/// Writes a file of the workspace or the job's temporary folder. The tree may be a stranger's: no link in
+/// it leads the file elsewhere.
+fn write_sarif(file: &str, text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let path = Path::new(file);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = fs_err::canonicalize(parent.unwrap_or(Path::new(".")))?;
+    let rooms = [std::env::current_dir().ok(), var("RUNNER_TEMP").map(Into::into)];
+    let mut rooms = rooms.into_iter().flatten().filter_map(|room| fs_err::canonicalize(room).ok());
+    let name = path.file_name().filter(|_| rooms.any(|room| folder.starts_with(room)));
+    let name = name.ok_or_else(|| bad("sarif-file", file, "name a file in the workspace"))?;
+    let mut written = tempfile::NamedTempFile::new_in(&folder)?;
+    written.write_all(text.as_bytes())?;
+    // Takes the place of whatever stands there, a link included.
+    written.persist(folder.join(name))?;
+    Ok(())
+}
+
 /// The run's own page, which has the whole report in its summary.
 fn run_url() -> Option<String> {
     let (server, repository) = (var("GITHUB_SERVER_URL")?, var("GITHUB_REPOSITORY")?);
@@ -166,8 +197,8 @@ fn run_url() -> Option<String> {
 }
 
 /// The comment's text, and every finding in a table.
-fn summary(review: &Review, audited: &[Audited], comment: &Comment) -> String {
-    let told = comment.body.split_once('\n').map_or("", |(_, told)| told);
+fn summary(review: &Review, audited: &[Audited]) -> String {
+    let told = comment::whole(review, SUMMARY_BYTES);
     let all = report::markdown::render(audited);
     let untouched = match review.untouched {
         0 => String::new(),
@@ -230,13 +261,7 @@ async fn say(
     })?;
     let api = var("GITHUB_API_URL").unwrap_or_else(|| API.to_owned());
     let github = GitHub::with_token(api.trim_end_matches('/'), &token)?;
-    let repository = &pull.repository.name;
-    if let Some(app) = app
-        && github.has_app(repository, app, &pull.head).await.unwrap_or(false)
-    {
-        return Ok(Wrote::LeftToApp);
-    }
-    github.comment(repository, pull.number, &pull.head, comment, app).await
+    github.comment(&pull.repository.name, pull.number, &pull.head, comment, app).await
 }
 
 /// Tells what became of the comment; that it could not be written fails nothing.

@@ -28,7 +28,9 @@ const LISTED: usize = 500;
 
 /// Findings by severity, worst first, as many as an output holds.
 pub(super) fn by_severity<'a>(findings: impl Iterator<Item = &'a Finding>) -> Value {
-    let all: Vec<&Finding> = findings.take(LISTED).collect();
+    let mut all: Vec<&Finding> = findings.collect();
+    all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    all.truncate(LISTED);
     let of = |severity| -> Vec<&Finding> {
         all.iter().copied().filter(|finding| finding.severity == severity).collect()
     };

@@ -12,8 +12,8 @@ use packhouse_core::identifier::Identifier;
 use packhouse_core::limits::Limits;
 use packhouse_core::policy::rehearsal_audience;
 use packhouse_core::review::{Released, Verdict};
-use packhouse_core::source::{Ready, Setting, Source};
-use packhouse_forge::review::Registry;
+use packhouse_core::source::{Setting, Source};
+use packhouse_forge::review::{Candidate, Registry};
 
 use crate::ui::Ui;
 
@@ -28,18 +28,21 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn answer(&self, ready: &Ready, workflows: &[String]) -> Result<RehearsalAnswer, ClientError> {
+    fn answer(&self, candidate: &Candidate) -> Result<RehearsalAnswer, ClientError> {
         let token = match &self.tokens {
             Some(tokens) => {
                 let origin = self.client.registry().origin();
-                let (version, digest) = (&ready.version, &ready.archive.digest);
-                let audience = rehearsal_audience(origin, &ready.identifier, version, digest);
+                let Candidate { identifier, version, digest, .. } = candidate;
+                let audience = rehearsal_audience(origin, identifier, version, digest);
                 Some(tokens.token(&self.client, &audience, &|token| self.ui.mask(token))?)
             }
             None => None,
         };
-        let repository = self.repository.clone().filter(|_| token.is_none());
-        self.client.rehearse(&ready.rehearsal(workflows, repository), token.as_ref())
+        let mut request = candidate.request.clone();
+        if let Some(suppose) = &mut request.suppose {
+            suppose.repository = self.repository.clone().filter(|_| token.is_none());
+        }
+        self.client.rehearse(&request, token.as_ref())
     }
 }
 
@@ -70,8 +73,8 @@ impl Registry for Asked<'_> {
         Some(Released { version: chosen.version, tree, manifest })
     }
 
-    async fn rehearse(&self, ready: &Ready, workflows: &[String]) -> Verdict {
-        match self.answer(ready, workflows) {
+    async fn rehearse(&self, candidate: &Candidate) -> Verdict {
+        match self.answer(candidate) {
             Ok(answer) => answer.into(),
             Err(ClientError::Refused(refusal)) => match refusal.code {
                 Some(code) => Verdict::refused(code, refusal.message, refusal.help),

@@ -83,7 +83,7 @@ impl Checked {
 
     /// A package that is not read, because it could not be published.
     pub fn too_large(package: &Located, limits: &Limits) -> Self {
-        let (files, bytes) = (package.files.len(), package.bytes);
+        let (files, bytes) = (package.count, package.bytes);
         let message = format!(
             "the package has {files} files of {} together; at most {} files of {} are published",
             report::size(bytes),

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::Contents;
+
 /// The ignore file that only Packhouse reads; its syntax is that of `.gitignore`.
 pub const IGNORE_FILE: &str = ".packhouseignore";
 
@@ -27,11 +29,12 @@ pub(super) struct Ignored {
 }
 
 impl Ignored {
-    /// Reads the ignore files among `texts`; a line that is no pattern counts for nothing, as in git.
-    pub(super) fn read<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    /// Reads the ignore files among `contents`; a line that is no pattern counts for nothing, as in git.
+    pub(super) fn of(contents: &Contents) -> Self {
         let mut files = BTreeMap::new();
-        for (path, text) in texts {
-            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for (path, bytes) in contents.iter().filter(|(path, _)| is_ignore_file(path)) {
+            let Ok(text) = std::str::from_utf8(bytes) else { continue };
+            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path.as_str()));
             let Some(name) = NAMES.into_iter().find(|known| *known == name) else { continue };
             let mut builder = GitignoreBuilder::new(folder);
             for line in text.lines() {

@@ -65,10 +65,12 @@ pub struct Listing {
 pub struct Located {
     /// The folder, without a final `/`; empty at the root.
     pub folder: String,
-    /// The paths that must be read, from the repository's root.
+    /// The paths that must be read, from the repository's root; once [`Listing::fill`] named them.
     pub files: Vec<String>,
-    /// What lies there and cannot be in a package.
+    /// What lies there and cannot be in a package; as [`Located::files`].
     pub oddities: Vec<Oddity>,
+    /// How many files it has.
+    pub count: usize,
     /// The same for the same files.
     pub print: Digest,
     /// Their sizes together.
@@ -138,65 +140,82 @@ impl Listing {
         limits: &Limits,
     ) -> Result<Vec<Located>, PatternError> {
         let wanted = Wanted::new(only)?;
+        let mut ignored = Ignored::of(steering);
         let mut manifests = Tree::default();
         for (path, bytes) in steering {
             if let (false, Ok(path)) = (is_ignore_file(path), path.parse::<TreePath>()) {
                 manifests.insert(path, bytes.clone(), false);
             }
         }
-        let texts = steering.iter().filter(|(path, _)| is_ignore_file(path));
-        let texts = texts
-            .filter_map(|(path, bytes)| Some((path.as_str(), std::str::from_utf8(bytes).ok()?)));
-        let mut ignored = Ignored::read(texts);
         let found = formats::discover(&manifests).into_iter().map(|found| found.folder);
         let found = found.filter(|folder| wanted.admits(folder));
         Ok(found.map(|folder| self.located(folder, &mut ignored, limits)).collect())
     }
 
+    /// Names the files of `packages`, of which there may be many: nested ones share theirs.
+    pub fn fill(&self, steering: &Contents, packages: &mut [Located], limits: &Limits) {
+        let mut ignored = Ignored::of(steering);
+        for package in packages {
+            let folder = package.folder.clone();
+            let (mut files, mut oddities) = (Vec::new(), Vec::new());
+            self.visit(&folder, &mut ignored, limits, |path, own, entry, odd| match odd {
+                Some(kind) => oddities.push(Oddity { path: printable(own), kind }),
+                None if entry.is_some() => files.push(path.to_owned()),
+                None => {}
+            });
+            (package.files, package.oddities) = (files, oddities);
+        }
+    }
+
     fn located(&self, folder: String, ignored: &mut Ignored, limits: &Limits) -> Located {
+        let (mut count, mut bytes, mut hasher) = (0, 0, Hasher::default());
+        self.visit(&folder, ignored, limits, |_, own, entry, odd| {
+            hasher.update(own.as_bytes());
+            if let Some(entry) = entry {
+                hasher.update(format!("\0{:?}\0{}\0", entry.kind, entry.id).as_bytes());
+                if odd.is_none() {
+                    (count, bytes) = (count + 1, bytes + entry.bytes);
+                }
+            }
+        });
+        let (files, oddities, print) = (Vec::new(), Vec::new(), hasher.finish());
+        Located { folder, files, oddities, count, print, bytes }
+    }
+
+    /// Shows everything of the package in `folder`: its path, its path in the package, what stands there,
+    /// and why that cannot be packed.
+    fn visit(
+        &self,
+        folder: &str,
+        ignored: &mut Ignored,
+        limits: &Limits,
+        mut show: impl FnMut(&str, &str, Option<&Entry>, Option<OddityKind>),
+    ) {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let below = self.entries.range(prefix.clone()..);
-        let below = below.take_while(|(path, _)| path.starts_with(&prefix));
-        let mut located = Located {
-            folder: folder.clone(),
-            files: Vec::new(),
-            oddities: Vec::new(),
-            print: Digest::of(b""),
-            bytes: 0,
-        };
-        let mut hasher = Hasher::default();
-        for (path, entry) in below {
-            if ignored.leaves_out(&folder, path) {
+        for (path, entry) in below.take_while(|(path, _)| path.starts_with(&prefix)) {
+            // A submodule is a folder, empty where nobody fetched it.
+            if ignored.leaves_out(folder, path) || entry.kind == Kind::Submodule {
                 continue;
             }
             let own = &path[prefix.len()..];
-            hasher.update(format!("{own}\0{:?}\0{}\0", entry.kind, entry.id).as_bytes());
-            let odd = |kind| Oddity { path: printable(own), kind };
-            match (entry.kind, own.parse::<TreePath>()) {
-                (Kind::Submodule, _) => {} // a folder, empty where nobody fetched it
-                (_, Err(error)) => located.oddities.push(odd(OddityKind::Path(error))),
-                _ if entry.bytes > limits.file_bytes => {
-                    located.oddities.push(odd(OddityKind::TooLarge(entry.bytes)));
-                }
-                _ => {
-                    located.bytes += entry.bytes;
-                    located.files.push(path.clone());
-                }
-            }
+            let odd = match own.parse::<TreePath>() {
+                Err(error) => Some(OddityKind::Path(error)),
+                Ok(_) if entry.bytes > limits.file_bytes => Some(OddityKind::TooLarge(entry.bytes)),
+                Ok(_) => None,
+            };
+            show(path, own, Some(entry), odd);
         }
-        for path in self.not_utf8.iter().filter_map(|path| path.strip_prefix(&prefix)) {
-            hasher.update(path.as_bytes());
-            located.oddities.push(Oddity { path: printable(path), kind: OddityKind::NotUtf8 });
+        for path in self.not_utf8.iter().filter(|path| path.starts_with(&prefix)) {
+            show(path, &path[prefix.len()..], None, Some(OddityKind::NotUtf8));
         }
-        located.print = hasher.finish();
-        located
     }
 }
 
 impl Located {
     /// Whether it is within `limits`: what is not cannot be published, and is not read.
     pub fn fits(&self, limits: &Limits) -> bool {
-        self.files.len() <= limits.entries as usize && self.bytes <= limits.unpacked_bytes
+        self.count <= limits.entries as usize && self.bytes <= limits.unpacked_bytes
     }
 
     /// The package, from `contents` of its files; `None` where its manifest is not among them.
@@ -322,7 +341,9 @@ mod tests {
         ];
         let located = |files: &[(&str, &str)]| {
             let (listing, contents) = commit(files);
-            listing.packages(&contents, &[], &Limits::default()).unwrap().remove(0)
+            let mut found = listing.packages(&contents, &[], &Limits::default()).unwrap();
+            listing.fill(&contents, &mut found, &Limits::default());
+            found.remove(0)
         };
         let before = located(&files);
         assert_eq!(
@@ -356,7 +377,10 @@ mod tests {
         listing.insert_not_utf8(b"p/caf\xe9");
         listing.insert_not_utf8(b"elsewhere/caf\xe9");
         contents.insert("p/link".to_owned(), b"/etc/passwd"[..].into());
-        let located = listing.packages(&contents, &[], &Limits::default()).unwrap().remove(0);
+        let mut found = listing.packages(&contents, &[], &Limits::default()).unwrap();
+        listing.fill(&contents, &mut found, &Limits::default());
+        let located = found.remove(0);
+        assert_eq!(located.count, 2);
         assert_eq!(located.files, ["p/link", "p/packhouse.yaml"]);
         let Some(Opened::Package(source)) = located.open(&listing, &contents) else {
             panic!("a package");

@@ -100,60 +100,28 @@ pub fn annotations(review: &Review) -> Vec<Annotation> {
     found.into_iter().take(ANNOTATIONS).map(|(_, annotation)| annotation).collect()
 }
 
-#[derive(Deserialize)]
-struct Runs {
-    check_runs: Vec<Run>,
-}
-
-#[derive(Deserialize)]
-struct Run {
-    id: u64,
-    app: Option<Slug>,
-}
-
-#[derive(Deserialize)]
-struct Slug {
-    id: u64,
-}
-
 impl GitHub {
-    /// Makes `check` the one check of its commit by the App `app`.
+    /// Says `check` of its commit; an App's later one takes the place of an earlier one. An earlier one is
+    /// not changed: its annotations would stay and add up.
     ///
     /// # Errors
     ///
     /// [`super::GitHubError`]; 403 where the App may not.
-    pub async fn check(&self, repository: &str, app: u64, check: &Check) -> GitHubResult<()> {
-        let head = &check.head;
-        let path = format!(
-            "/repos/{repository}/commits/{head}/check-runs?check_name={NAME}&filter=latest"
-        );
-        let runs: Runs = self.get(&path).await?;
-        let known = runs.check_runs.into_iter();
-        let known = known.filter(|run| run.app.as_ref().is_some_and(|slug| slug.id == app));
-        let known = known.map(|run| run.id).max();
+    pub async fn check(&self, repository: &str, check: &Check) -> GitHubResult<()> {
         let mut summary = check.summary.clone();
-        let cut =
-            (0..=SUMMARY_BYTES.min(summary.len())).rev().find(|at| summary.is_char_boundary(*at));
-        summary.truncate(cut.unwrap_or_default());
+        let cut = (0..=SUMMARY_BYTES.min(summary.len())).rev();
+        summary.truncate(cut.into_iter().find(|at| summary.is_char_boundary(*at)).unwrap_or(0));
         let annotations = &check.annotations[..check.annotations.len().min(ANNOTATIONS)];
         let body = serde_json::json!({
             "name": NAME,
-            "head_sha": head,
+            "head_sha": check.head,
             "external_id": check.number.to_string(),
             "status": "completed",
             "conclusion": check.conclusion,
             "output": { "title": check.title, "summary": summary, "annotations": annotations },
         });
-        match known {
-            Some(id) => {
-                let path = format!("/repos/{repository}/check-runs/{id}");
-                self.call("PATCH", &path, Some(&body)).await.map(drop)
-            }
-            None => {
-                let path = format!("/repos/{repository}/check-runs");
-                self.call("POST", &path, Some(&body)).await.map(drop)
-            }
-        }
+        let path = format!("/repos/{repository}/check-runs");
+        self.call("POST", &path, Some(&body)).await.map(drop)
     }
 
     /// Whether the App `app` has a check suite at `head`: GitHub makes one for each App that is

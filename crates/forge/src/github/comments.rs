@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::{GitHub, GitHubResult};
 
-/// The most comments that are looked through: 20 pages.
-const PAGES: u32 = 20;
-const PER_PAGE: usize = 100;
+/// The most comments that are looked through. Of the longest ones a page has some eight megabytes.
+const PAGES: u32 = 50;
+const PER_PAGE: usize = 30;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +85,7 @@ impl Posted {
 impl GitHub {
     /// Makes `comment` the one comment of the pull request `number`, in place of an earlier one of the
     /// same key by the same author; takes that away where nothing needs to be said. Nothing is
-    /// written once the pull request is at another commit than `head`, or where the App `app` has
-    /// a comment of its own.
+    /// written once the pull request is at another commit than `head`, or where the App `app` speaks.
     ///
     /// # Errors
     ///
@@ -105,15 +104,24 @@ impl GitHub {
         let by_app = |posted: &Posted| {
             app.is_some() && posted.performed_via_github_app.as_ref().map(|via| via.id) == app
         };
-        if posted.iter().filter(ours).any(by_app) {
-            return Ok(Wrote::LeftToApp);
-        }
         let mine: Vec<&Posted> =
             posted.iter().filter(ours).filter(|posted| posted.by(&me)).collect();
         let (first, twins) = match &mine[..] {
             [] => (None, &[][..]),
             [first, twins @ ..] => (Some(*first), twins),
         };
+        let app_speaks = posted.iter().filter(ours).any(by_app)
+            || match app {
+                Some(app) => self.has_app(repository, app, head).await.unwrap_or(false),
+                None => false,
+            };
+        if app_speaks {
+            // What was said before the App came would stand beside what it says.
+            for mine in &mine {
+                self.delete_comment(repository, mine.id).await?;
+            }
+            return Ok(Wrote::LeftToApp);
+        }
         let nothing = first.is_none() && !comment.needed;
         let same =
             |first: &Posted| comment.needed && comment::says_the_same(first.says(), &comment.body);

@@ -14,19 +14,16 @@ use packhouse_core::report::comment;
 use packhouse_core::report::markdown;
 use packhouse_core::review::{Base, Released, Review, Verdict};
 use packhouse_core::snapshot::{Contents, Listing};
-use packhouse_core::source::{Ready, Setting, Source};
+use packhouse_core::source::{Setting, Source};
 use packhouse_registry::app::Service;
 use packhouse_registry::ports::PullRequest;
 use packhouse_registry::publish::simulate;
 
-use super::{Asked, Commits, Registry, ReviewError, review};
-use crate::github::{App, Check, Conclusion, GitHub, GitHubError, Wrote};
+use super::{Asked, Candidate, Commits, Registry, ReviewError, review};
+use crate::github::{App, Check, Conclusion, GitHub, GitHubError, Pull, Wrote};
 
 /// The most dependencies of one package that are looked up.
 const DEPENDENCIES: usize = 200;
-/// The comment's key.
-const KEY: &str = "audit";
-
 /// The App at one repository.
 pub struct Installed {
     github: GitHub,
@@ -44,6 +41,18 @@ pub struct Reviewed {
     pub conclusion: Option<Conclusion>,
     /// What became of the comment: `created`, `edited`, `unchanged`, ...
     pub comment: &'static str,
+}
+
+impl Reviewed {
+    /// Nothing was done yet.
+    fn of(pull: &PullRequest) -> Self {
+        Self {
+            pull: format!("{}#{}", pull.repository, pull.number),
+            head: String::new(),
+            conclusion: None,
+            comment: Wrote::Outdated.as_str(),
+        }
+    }
 }
 
 impl std::fmt::Display for Reviewed {
@@ -68,18 +77,48 @@ pub async fn installed(
     pull: &PullRequest,
 ) -> Result<Reviewed, GitHubError> {
     let github = GitHub::installed(app, pull.installation)?;
-    let now = github.pull(&pull.repository, pull.number).await?;
-    let mut reviewed = Reviewed {
-        pull: format!("{}#{}", pull.repository, pull.number),
-        head: now.head.clone(),
-        conclusion: None,
-        comment: Wrote::Outdated.as_str(),
+    let now = match github.pull(&pull.repository, pull.number).await {
+        Err(error) if error.status() == Some(404) => {
+            // The App was taken out of the repository, or the repository is gone.
+            return Ok(Reviewed { comment: "nowhere", ..Reviewed::of(pull) });
+        }
+        now => now?,
     };
+    let mut reviewed = Reviewed { head: now.head.clone(), ..Reviewed::of(pull) };
     if !now.open {
         return Ok(reviewed);
     }
     let repository = now.repository.name.clone();
-    let base = github.merge_base(&repository, &now.base, &now.head).await?;
+    let (review, check) = match reviewed_at(service, app, &github, &now).await {
+        Ok(review) => {
+            let comment = comment::render(&review, comment::AUDIT, Some(&checks_url(app, &now)));
+            let check = told(&review, now.number, comment.body.clone());
+            (Some(comment), check)
+        }
+        Err(ReviewError::Passing(error)) => return Err(*error),
+        Err(error) => (None, not_reviewed(&now, &error)),
+    };
+    // First the check: a conversation that is locked must not cost it.
+    github.check(&repository, &check).await?;
+    reviewed.conclusion = Some(check.conclusion);
+    if let Some(comment) = review {
+        match github.comment(&repository, now.number, &now.head, &comment, None).await {
+            Ok(wrote) => reviewed.comment = wrote.as_str(),
+            Err(error) if error.passes() => return Err(error),
+            Err(_) => reviewed.comment = "refused",
+        }
+    }
+    Ok(reviewed)
+}
+
+async fn reviewed_at(
+    service: &Service,
+    app: &App,
+    github: &GitHub,
+    now: &Pull,
+) -> Result<Review, ReviewError> {
+    let repository = now.repository.name.clone();
+    let base = github.merge_base(&repository, &now.base, &now.head).await.map_err(unreadable)?;
     let asked = Asked {
         repository_url: format!("{}/{repository}", web(&app.api)),
         repository: repository.clone(),
@@ -89,30 +128,28 @@ pub async fn installed(
         only: Vec::new(),
         limits: service.settings.limits.clone(),
     };
-    let commits = Installed { github: github.clone(), repository: repository.clone() };
+    let commits = Installed { github: github.clone(), repository };
     let view = Stores { service, repository: &now.repository };
-    let check = match review(&commits, Some(&view), &asked).await {
-        Ok(review) => {
-            let checks = format!("{}/pull/{}/checks", asked.repository_url, now.number);
-            let comment = comment::render(&review, KEY, Some(&checks));
-            let wrote = github.comment(&repository, now.number, &now.head, &comment, None).await?;
-            reviewed.comment = wrote.as_str();
-            told(&review, now.number, comment.body)
-        }
-        Err(ReviewError::Unreadable(why)) => Check {
-            head: now.head.clone(),
-            number: now.number,
-            conclusion: Conclusion::Neutral,
-            title: "Not reviewed".to_owned(),
-            summary: format!("This pull request was not reviewed: {}.", markdown::prose(&why)),
-            annotations: Vec::new(),
-        },
-        Err(ReviewError::Passing(error)) => return Err(*error),
-        Err(ReviewError::Pattern(_)) => return Ok(reviewed),
-    };
-    github.check(&repository, app.id, &check).await?;
-    reviewed.conclusion = Some(check.conclusion);
-    Ok(reviewed)
+    review(&commits, Some(&view), &asked).await
+}
+
+/// Where the check's own page is, with everything that a comment has no room for.
+fn checks_url(app: &App, now: &Pull) -> String {
+    format!("{}/{}/pull/{}/checks", web(&app.api), now.repository.name, now.number)
+}
+
+fn not_reviewed(now: &Pull, why: &ReviewError) -> Check {
+    Check {
+        head: now.head.clone(),
+        number: now.number,
+        conclusion: Conclusion::Neutral,
+        title: "Not reviewed".to_owned(),
+        summary: format!(
+            "This pull request was not reviewed: {}.",
+            markdown::prose(&why.to_string())
+        ),
+        annotations: Vec::new(),
+    }
 }
 
 /// Where people look at what the API at `api` tells.
@@ -126,13 +163,12 @@ fn web(api: &str) -> String {
 /// A review as a check: red where a release would be stopped.
 fn told(review: &Review, number: u64, summary: String) -> Check {
     let errors = review.new_findings().any(|finding| finding.severity == Severity::Error);
-    let refused = |change: &packhouse_core::review::Change| {
-        matches!(change.outlook.as_ref().map(|o| &o.verdict), Some(Verdict::Refused { .. }))
-    };
     let conclusion = match errors {
         true => Conclusion::Failure,
         // That the registry would refuse is not for the author of a change to mend.
-        false if review.changes.iter().any(refused) => Conclusion::Neutral,
+        false if review.changes.iter().any(|change| change.refused().is_some()) => {
+            Conclusion::Neutral
+        }
         false => Conclusion::Success,
     };
     Check {
@@ -224,7 +260,7 @@ impl Registry for Stores<'_> {
             if *needed == identifier || beside.contains(needed) {
                 continue;
             }
-            if self.releases(needed).await?.is_empty() {
+            if self.service.ledger.head(needed).await.ok()?.is_none() {
                 facts.missing_dependencies.push(target_text(&dependency.target));
             }
         }
@@ -260,12 +296,11 @@ impl Registry for Stores<'_> {
         Some(Released { version, tree, manifest })
     }
 
-    async fn rehearse(&self, ready: &Ready, workflows: &[String]) -> Verdict {
-        if !self.tells(&ready.identifier).await {
+    async fn rehearse(&self, candidate: &Candidate) -> Verdict {
+        if !self.tells(&candidate.identifier).await {
             return Verdict::Unknown("this registry is private".to_owned());
         }
-        let request = ready.rehearsal(workflows, Some(self.repository.clone()));
-        match simulate(self.service, &request, self.repository).await {
+        match simulate(self.service, &candidate.request, self.repository).await {
             Ok(answer) => answer.into(),
             Err(error) => Verdict::refused(error.code, error.message, error.help),
         }

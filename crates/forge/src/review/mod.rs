@@ -8,13 +8,19 @@
 mod checkout;
 mod installed;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
+use packhouse_core::api::RehearsalRequest;
 use packhouse_core::audit::RegistryFacts;
+use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::limits::Limits;
+use packhouse_core::report::size;
 use packhouse_core::review::{Base, Checked, Difference, Outlook, Released, Review, Verdict};
 use packhouse_core::snapshot::{Contents, Listing, Located, PatternError};
 use packhouse_core::source::{Opened, Ready, Setting, Source};
+use packhouse_core::version::Version;
 
 use crate::github::GitHubError;
 
@@ -22,8 +28,12 @@ pub use installed::{Installed, Reviewed, installed};
 
 /// The most packages that are looked at.
 const PACKAGES: usize = 50;
-/// The most bytes that are read of one commit.
-const BYTES: u64 = 256 << 20;
+/// The most bytes that are read of one commit. A file counts for each package that holds it: nested
+/// ones are packed and audited each by itself.
+const BYTES: u64 = 128 << 20;
+/// The most manifests and ignore files that are read of one commit, and their bytes.
+const STEERING: usize = 2_000;
+const STEERING_BYTES: u64 = 8 << 20;
 /// The most workflows that are looked through, and the largest in bytes.
 const WORKFLOWS: usize = 30;
 const WORKFLOW_BYTES: u64 = 256 << 10;
@@ -68,8 +78,35 @@ pub trait Registry: Send + Sync {
     ) -> Option<RegistryFacts>;
     /// A package's latest release.
     async fn released(&self, identifier: &Identifier) -> Option<Released>;
-    /// What it would say to a release. `workflows` are those that seem to publish.
-    async fn rehearse(&self, ready: &Ready, workflows: &[String]) -> Verdict;
+    /// What it would say to a release.
+    async fn rehearse(&self, candidate: &Candidate) -> Verdict;
+}
+
+/// A package that could be released, without its archive: only what is asked about it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// What it is called.
+    pub identifier: Identifier,
+    /// Its version.
+    pub version: Version,
+    /// SHA-256 of its archive.
+    pub digest: Digest,
+    /// The archive's size in bytes.
+    pub archive_bytes: u64,
+    /// What a registry is asked about the run that would publish it, in nobody's name yet.
+    pub request: RehearsalRequest,
+}
+
+impl Candidate {
+    fn of(ready: &Ready) -> Self {
+        Self {
+            identifier: ready.identifier.clone(),
+            version: ready.version.clone(),
+            digest: ready.archive.digest,
+            archive_bytes: ready.archive.bytes.len() as u64,
+            request: ready.rehearsal(&[], None),
+        }
+    }
 }
 
 /// What is asked for.
@@ -95,6 +132,8 @@ pub struct Asked {
 struct Side {
     commit: String,
     listing: Listing,
+    /// Its manifests and ignore files.
+    steering: Contents,
     packages: Vec<Located>,
 }
 
@@ -115,11 +154,13 @@ pub async fn review(
     };
     let all = head.packages.len();
     if let Some(base) = &mut base {
-        let same =
-            |one: &Located, other: &Located| one.folder == other.folder && one.print == other.print;
-        let (mine, theirs) = (head.packages.clone(), base.packages.clone());
-        head.packages.retain(|package| !theirs.iter().any(|other| same(package, other)));
-        base.packages.retain(|package| !mine.iter().any(|other| same(package, other)));
+        let prints = |side: &Side| -> HashSet<(String, Digest)> {
+            side.packages.iter().map(|package| (package.folder.clone(), package.print)).collect()
+        };
+        let (mine, theirs) = (prints(&head), prints(base));
+        let key = |package: &Located| (package.folder.clone(), package.print);
+        head.packages.retain(|package| !theirs.contains(&key(package)));
+        base.packages.retain(|package| !mine.contains(&key(package)));
     }
     let untouched = all - head.packages.len();
     // What is not looked at is left out of both sides, or it would seem to go away.
@@ -137,21 +178,25 @@ pub async fn review(
         });
         unseen += gone.saturating_sub(PACKAGES);
     }
-    let (after, ready) = checked(commits, registry, &head, asked, true).await?;
-    let before = match &base {
+    let workflows = workflows(commits, &head).await?;
+    let (after, candidates) = checked(commits, registry, &mut head, asked, true).await?;
+    let before = match &mut base {
         Some(base) => checked(commits, registry, base, asked, false).await?.0,
         None => Vec::new(),
     };
-    let workflows = workflows(commits, &head).await?;
     let mut review =
         Review::compare(&asked.repository_url, &asked.head, asked.base.clone(), after, before);
     (review.untouched, review.unseen) = (untouched, unseen);
     if let Some(registry) = registry {
         for change in &mut review.changes {
-            let ready = ready.iter().find(|(folder, _)| *folder == change.package.folder);
-            if let Some((_, ready)) = ready {
-                let outlook = outlook(registry, &change.package, ready, &workflows).await;
-                change.outlook = Some(outlook);
+            let folder = &change.package.folder;
+            let candidate = candidates.iter().find(|(known, _)| known == folder);
+            if let Some((_, candidate)) = candidate {
+                let mut candidate = candidate.clone();
+                if let Some(suppose) = &mut candidate.request.suppose {
+                    suppose.workflows = workflows.clone();
+                }
+                change.outlook = Some(outlook(registry, &change.package, &candidate).await);
             }
         }
     }
@@ -161,21 +206,40 @@ pub async fn review(
 async fn side(commits: &dyn Commits, commit: &str, asked: &Asked) -> Result<Side, ReviewError> {
     let listing = commits.listing(commit).await?;
     let steering = listing.steering(&asked.limits);
-    bounded(&listing, &steering)?;
+    let bytes: u64 = steering.iter().filter_map(|path| Some(listing.get(path)?.bytes)).sum();
+    if steering.len() > STEERING || bytes > STEERING_BYTES {
+        return Err(ReviewError::Unreadable(format!(
+            "{} manifests and ignore files of {} would be looked at, at most {STEERING} of {} are",
+            steering.len(),
+            size(bytes),
+            size(STEERING_BYTES)
+        )));
+    }
     let contents = commits.contents(commit, &listing, &steering).await?;
-    let packages = listing.packages(&contents, &asked.only, &asked.limits)?;
-    Ok(Side { commit: commit.to_owned(), listing, packages })
+    let (only, limits) = (asked.only.clone(), asked.limits.clone());
+    // Patterns and manifests of strangers take their time: nobody else on this thread should wait.
+    let work = tokio::task::spawn_blocking(move || {
+        let packages = listing.packages(&contents, &only, &limits);
+        (listing, contents, packages)
+    });
+    let (listing, steering, packages) = work.await.map_err(broke_off)?;
+    Ok(Side { commit: commit.to_owned(), listing, steering, packages: packages? })
 }
 
-fn bounded(listing: &Listing, wanted: &[String]) -> Result<(), ReviewError> {
-    let bytes: u64 = wanted.iter().filter_map(|path| Some(listing.get(path)?.bytes)).sum();
+fn broke_off(_: tokio::task::JoinError) -> ReviewError {
+    ReviewError::Unreadable("looking at it broke off".to_owned())
+}
+
+/// Refuses packages that are too much together, long before memory or time run out.
+fn bounded(packages: &[Located]) -> Result<(), ReviewError> {
+    let bytes: u64 = packages.iter().map(|package| package.bytes).sum();
     if bytes <= BYTES {
         return Ok(());
     }
     Err(ReviewError::Unreadable(format!(
-        "{} MiB of it would be looked at, at most {} are; name the packages that are meant",
-        bytes >> 20,
-        BYTES >> 20
+        "the packages that change have {} together, at most {} are looked at; name those that are meant",
+        size(bytes),
+        size(BYTES)
     )))
 }
 
@@ -183,25 +247,23 @@ fn bounded(listing: &Listing, wanted: &[String]) -> Result<(), ReviewError> {
 async fn checked(
     commits: &dyn Commits,
     registry: Option<&dyn Registry>,
-    side: &Side,
+    side: &mut Side,
     asked: &Asked,
     pack: bool,
-) -> Result<(Vec<Checked>, Vec<(String, Ready)>), ReviewError> {
-    let fits = |package: &&Located| package.fits(&asked.limits);
+) -> Result<(Vec<Checked>, Vec<(String, Candidate)>), ReviewError> {
+    let (large, mut packages): (Vec<Located>, Vec<Located>) =
+        std::mem::take(&mut side.packages).into_iter().partition(|p| !p.fits(&asked.limits));
+    bounded(&packages)?;
+    side.listing.fill(&side.steering, &mut packages, &asked.limits);
     let mut wanted: Vec<String> =
-        side.packages.iter().filter(fits).flat_map(|package| package.files.clone()).collect();
+        packages.iter().flat_map(|package| package.files.clone()).collect();
     wanted.sort();
     wanted.dedup();
-    bounded(&side.listing, &wanted)?;
     let contents = commits.contents(&side.commit, &side.listing, &wanted).await?;
     let setting = Setting { repository: Some(asked.repository.clone()), ..Setting::default() };
-    let opened: Vec<(&Located, Opened)> = side
-        .packages
+    let opened: Vec<(&Located, Opened)> = packages
         .iter()
-        .filter_map(|package| match package.fits(&asked.limits) {
-            true => Some((package, package.open(&side.listing, &contents)?)),
-            false => None,
-        })
+        .filter_map(|package| Some((package, package.open(&side.listing, &contents)?)))
         .collect();
     let beside: Vec<Identifier> = opened
         .iter()
@@ -210,13 +272,9 @@ async fn checked(
             Opened::Broken { .. } => None,
         })
         .collect();
-    let mut all: Vec<Checked> = side
-        .packages
-        .iter()
-        .filter(|package| !package.fits(&asked.limits))
-        .map(|package| Checked::too_large(package, &asked.limits))
-        .collect();
-    let mut ready = Vec::new();
+    let mut all: Vec<Checked> =
+        large.iter().map(|package| Checked::too_large(package, &asked.limits)).collect();
+    let mut candidates = Vec::new();
     for (package, opened) in opened {
         let facts = match (&opened, registry) {
             (Opened::Package(source), Some(registry)) => {
@@ -232,16 +290,15 @@ async fn checked(
                 Opened::Package(source) if pack => source.pack(&setting).ok(),
                 _ => None,
             };
+            let packed = packed.map(|ready| Candidate::of(&ready));
             (Checked::new(opened, &folder, &setting, facts.as_ref(), &limits), packed)
         });
-        let (checked, packed) = work
-            .await
-            .map_err(|_| ReviewError::Unreadable("the audit of a package broke off".to_owned()))?;
-        ready.extend(packed.map(|packed| (checked.folder.clone(), packed)));
+        let (checked, packed) = work.await.map_err(broke_off)?;
+        candidates.extend(packed.map(|packed| (checked.folder.clone(), packed)));
         all.push(checked);
     }
     all.sort_by(|a, b| a.folder.cmp(&b.folder));
-    Ok((all, ready))
+    Ok((all, candidates))
 }
 
 /// The workflows that seem to publish: what they say is looked at, and never run.
@@ -271,15 +328,10 @@ async fn workflows(commits: &dyn Commits, head: &Side) -> Result<Vec<String>, Re
     Ok(wanted.into_iter().filter(publishes).collect())
 }
 
-async fn outlook(
-    registry: &dyn Registry,
-    package: &Checked,
-    ready: &Ready,
-    workflows: &[String],
-) -> Outlook {
-    let released = registry.released(&ready.identifier).await;
+async fn outlook(registry: &dyn Registry, package: &Checked, candidate: &Candidate) -> Outlook {
+    let released = registry.released(&candidate.identifier).await;
     let difference = released.as_ref().map(|released| Difference::between(released, package));
-    let verdict = registry.rehearse(ready, workflows).await;
+    let verdict = registry.rehearse(candidate).await;
     let suggested = match (&verdict, &released, &difference) {
         (Verdict::Taken, Some(released), Some(difference)) => {
             difference.suggested(&released.version)
@@ -290,7 +342,7 @@ async fn outlook(
         latest: released.map(|released| released.version.text().to_owned()),
         difference,
         suggested,
-        archive_bytes: ready.archive.bytes.len() as u64,
+        archive_bytes: candidate.archive_bytes,
         verdict,
     }
 }
