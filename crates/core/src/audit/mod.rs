@@ -90,20 +90,21 @@ pub trait Rule: Send + Sync {
 ///
 /// At most [`MAX_PER_RULE`] findings of a rule are listed, and one that counts the rest.
 pub fn audit(facts: &Facts) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for rule in RULES {
-        rule.check(facts, &mut found);
-    }
-    finding::seal(found)
+    finding::seal(drafts(facts))
 }
 
 /// As [`audit`], with so many findings of each rule that two audits can be compared.
 pub fn audit_whole(facts: &Facts) -> Vec<Finding> {
+    finding::seal_up_to(drafts(facts), finding::COMPARED_PER_RULE)
+}
+
+/// What every rule finds.
+fn drafts(facts: &Facts) -> Vec<Draft> {
     let mut found = Vec::new();
     for rule in RULES {
         rule.check(facts, &mut found);
     }
-    finding::seal_up_to(found, finding::COMPARED_PER_RULE)
+    found
 }
 
 /// Findings as [`audit`] lists them: of each rule the first ones, and one that counts the rest.

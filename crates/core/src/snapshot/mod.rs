@@ -158,10 +158,9 @@ impl Listing {
         for package in packages {
             let folder = package.folder.clone();
             let (mut files, mut oddities) = (Vec::new(), Vec::new());
-            self.visit(&folder, &mut ignored, limits, |path, own, entry, odd| match odd {
+            self.visit(&folder, &mut ignored, limits, |path, own, _, odd| match odd {
                 Some(kind) => oddities.push(Oddity { path: printable(own), kind }),
-                None if entry.is_some() => files.push(path.to_owned()),
-                None => {}
+                None => files.push(path.to_owned()),
             });
             (package.files, package.oddities) = (files, oddities);
         }

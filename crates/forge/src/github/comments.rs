@@ -122,10 +122,7 @@ impl GitHub {
             }
             return Ok(Wrote::LeftToApp);
         }
-        let nothing = first.is_none() && !comment.needed;
-        let same =
-            |first: &Posted| comment.needed && comment::says_the_same(first.says(), &comment.body);
-        if nothing {
+        if first.is_none() && !comment.needed {
             return Ok(Wrote::Nothing);
         }
         // Asked right before the first write: a run that took long must not speak of an old commit.
@@ -142,10 +139,10 @@ impl GitHub {
             self.call("POST", &path, Some(&json!({ "body": comment.body }))).await?;
             return Ok(Wrote::Created);
         };
-        if same(first) {
-            return Ok(Wrote::Unchanged);
-        }
         if comment.needed {
+            if comment::says_the_same(first.says(), &comment.body) {
+                return Ok(Wrote::Unchanged);
+            }
             self.edit_comment(repository, first.id, &comment.body).await?;
             return Ok(Wrote::Edited);
         }

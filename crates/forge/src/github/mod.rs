@@ -22,7 +22,6 @@ use serde::de::DeserializeOwned;
 pub use checks::{Check, Conclusion, annotations};
 pub use comments::Wrote;
 pub use pulls::Pull;
-pub use tree::TREE_ENTRIES;
 
 /// GitHub's own API.
 pub const API: &str = "https://api.github.com";

@@ -18,7 +18,7 @@ use ureq::tls::TlsConfig;
 use super::{GitHub, GitHubError, GitHubResult, named};
 
 /// The most files of a repository that is looked at; GitHub lists no more either.
-pub const TREE_ENTRIES: usize = 100_000;
+const TREE_ENTRIES: usize = 100_000;
 /// Up to so many files are had one by one.
 const ONE_BY_ONE: usize = 40;
 /// The largest file that is had by itself, in bytes.

@@ -24,8 +24,9 @@ use crate::github::{App, Check, Conclusion, GitHub, GitHubError, Pull, Wrote};
 
 /// The most dependencies of one package that are looked up.
 const DEPENDENCIES: usize = 200;
+
 /// The App at one repository.
-pub struct Installed {
+struct Installed {
     github: GitHub,
     repository: String,
 }

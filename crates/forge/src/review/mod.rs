@@ -24,7 +24,7 @@ use packhouse_core::version::Version;
 
 use crate::github::GitHubError;
 
-pub use installed::{Installed, Reviewed, installed};
+pub use installed::{Reviewed, installed};
 
 /// The most packages that are looked at.
 const PACKAGES: usize = 50;
