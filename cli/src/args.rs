@@ -3,6 +3,7 @@
 mod deploy;
 mod github_app;
 mod moving;
+mod project;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,10 @@ use crate::suggest::nearest;
 pub(crate) use deploy::Deploy;
 use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
+pub(crate) use project::{
+    Add, CacheArgs, CacheVerb, List, Outdated, Place, RemoveDependency, Sync, Syncing, Tree,
+    Update, Why,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -98,9 +103,27 @@ pub(crate) enum Command {
     Pack(Pack),
     /// Publish packages; several become visible together or not at all
     Publish(Publish),
+    /// Add dependencies to a project, and install them
+    Add(Add),
+    /// Take dependencies out of a project
+    Remove(RemoveDependency),
+    /// Install what a project needs, as `packhouse.lock` says
+    Sync(Sync),
+    /// Move a project to the newest releases that fit
+    Update(Update),
+    /// List what a project has
+    List(List),
+    /// Show what needs what in a project
+    Tree(Tree),
+    /// Show why a project has a package
+    Why(Why),
+    /// List packages of a project that have newer releases
+    Outdated(Outdated),
+    /// Look at the cache, or clear it
+    Cache(CacheArgs),
     /// Download packages, check every byte, and unpack them
     Fetch(Fetch),
-    /// Hold a file or folder against what the registry released
+    /// Hold a project, a file or a folder against what the registry released
     Verify(Verify),
     /// Show a package or one of its releases
     Info(Info),
@@ -326,14 +349,22 @@ pub(crate) struct Fetch {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
+  packhouse verify                                       the project: files, lockfile, registry
+  packhouse verify --offline                             the project, without asking a registry
   packhouse verify acme-sensor-1.2.3.zip acme/sensor@1.2.3
   packhouse verify vendor/sensor acme/sensor@1.2.3")]
 pub(crate) struct Verify {
-    /// An archive, or a folder that was unpacked from one
-    pub(crate) path: PathBuf,
+    /// An archive, or a folder that was unpacked from one; default: the project
+    #[arg(requires = "package", conflicts_with_all = ["project", "offline"])]
+    pub(crate) path: Option<PathBuf>,
     /// `owner/name[/sub]@version`
     #[arg(value_name = "PACKAGE")]
-    pub(crate) package: String,
+    pub(crate) package: Option<String>,
+    /// Ask no registry
+    #[arg(long)]
+    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Args, Debug)]

@@ -44,7 +44,17 @@ pub(crate) fn registry_of(
         return Ok(Some(Registry { url, trusted: true }));
     }
     let Some(manifest) = manifest else { return Ok(None) };
-    let keys = ["/registry", "/package/registry", "/tool/packhouse/registry"];
+    // `ato` projects name theirs as `ato` has them name it, and share its variable.
+    if manifest.format == "ato"
+        && let Some(text) = var("ATO_SERVICES_PACKAGES_URL")
+    {
+        let url = text
+            .parse()
+            .map_err(|e| Stop::usage(format!("{e}"), "mend ATO_SERVICES_PACKAGES_URL"))?;
+        return Ok(Some(Registry { url, trusted: true }));
+    }
+    let keys =
+        ["/registry", "/package/registry", "/tool/packhouse/registry", "/services/packages/url"];
     let Some(text) = keys.iter().find_map(|key| manifest.original.pointer(key)?.as_str()) else {
         return Ok(None);
     };
@@ -90,6 +100,15 @@ fn manifest_in(folder: &Path) -> Option<Manifest> {
             _ => None,
         }
     })
+}
+
+/// Where caches belong: the XDG folder, on every system.
+pub(crate) fn cache_dir() -> Option<PathBuf> {
+    let xdg = var("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || {
+        var("HOME").or_else(|| var("LOCALAPPDATA")).map(|home| PathBuf::from(home).join(".cache"))
+    };
+    Some(xdg.or_else(home)?.join("packhouse"))
 }
 
 /// The API token of flag or environment.

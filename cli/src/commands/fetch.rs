@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::args::{Fetch, Global};
 use crate::context;
 use crate::exit::{Exit, Stop};
-use crate::ui::{Ui, shown, size, var};
+use crate::ui::{Ui, shown, size};
 
 /// How many packages are downloaded at once.
 const AT_ONCE: usize = 8;
@@ -61,7 +61,8 @@ pub(crate) fn run(args: &Fetch, global: &Global, ui: &Ui) -> anyhow::Result<Exit
         }
         places.push((place, chosen));
     }
-    let cache = args.cache_dir.clone().or_else(cache_dir).map(|folder| folder.join("partial"));
+    let cache =
+        args.cache_dir.clone().or_else(context::cache_dir).map(|folder| folder.join("partial"));
     let unfinished = Unfinished::watch();
     let bar = Bar::new(ui, places.iter().map(|(_, chosen)| chosen.bytes).sum());
     let one = |_: usize, (place, chosen): &(PathBuf, Chosen)| {
@@ -166,15 +167,6 @@ fn holds(args: &Fetch, place: &Path, chosen: &Chosen, limits: &Limits) -> bool {
     })
 }
 
-/// Where caches belong: the XDG folder, on every system.
-fn cache_dir() -> Option<PathBuf> {
-    let xdg = var("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || {
-        var("HOME").or_else(|| var("LOCALAPPDATA")).map(|home| PathBuf::from(home).join(".cache"))
-    };
-    Some(xdg.or_else(home)?.join("packhouse"))
-}
-
 /// Folders that are not whole yet; Ctrl-C removes them.
 struct Unfinished(std::sync::Arc<Mutex<Vec<PathBuf>>>);
 
@@ -198,9 +190,19 @@ impl Unfinished {
 }
 
 /// One bar for all downloads.
-struct Bar(Option<ProgressBar>);
+pub(super) struct Bar(Option<ProgressBar>);
 
 impl Bar {
+    /// For bytes of which nobody knows how many there will be.
+    pub(super) fn unknown(ui: &Ui) -> Self {
+        Self(ui.bars.then(|| {
+            let bar = ProgressBar::no_length();
+            let style = ProgressStyle::with_template("fetching {bytes} {bytes_per_sec}");
+            style.into_iter().for_each(|style| bar.set_style(style));
+            bar
+        }))
+    }
+
     fn new(ui: &Ui, total: u64) -> Self {
         Self((ui.bars && total >= 256 << 10).then(|| {
             let bar = ProgressBar::new(total);
@@ -212,11 +214,11 @@ impl Bar {
         }))
     }
 
-    fn add(&self, bytes: u64) {
+    pub(super) fn add(&self, bytes: u64) {
         self.0.iter().for_each(|bar| bar.inc(bytes));
     }
 
-    fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.0.iter().for_each(ProgressBar::finish_and_clear);
     }
 }

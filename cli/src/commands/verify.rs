@@ -14,18 +14,21 @@ use crate::exit::{Exit, Stop};
 use crate::ui::{Ui, shown};
 
 pub(crate) fn run(args: &Verify, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
+    let (Some(path), Some(package)) = (&args.path, &args.package) else {
+        return super::project::verify(&args.place, args.offline, global, ui);
+    };
     let limits = Limits::default();
-    let (identifier, version) = super::exact(&args.package)?;
-    let metadata = fs_err::metadata(&args.path).map_err(|e| match e.kind() {
+    let (identifier, version) = super::exact(package)?;
+    let metadata = fs_err::metadata(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => {
-            let message = format!("there is no `{}`", shown(&args.path));
+            let message = format!("there is no `{}`", shown(path));
             anyhow::Error::from(Stop::new(Exit::NotFound, message, "name an archive or a folder"))
         }
         _ => e.into(),
     })?;
     let client = context::reader(global)?;
     let chosen = resolve(&client, &Wanted { identifier, version: Some(version) })?;
-    let place = shown(&args.path);
+    let place = shown(path);
     let wrong = |what: &str, found: &str, expected: &str| {
         Stop::new(
             Exit::Integrity,
@@ -38,7 +41,7 @@ pub(crate) fn run(args: &Verify, global: &Global, ui: &Ui) -> anyhow::Result<Exi
     };
     let kind = if metadata.is_dir() {
         let all = Choice { include: vec!["*".to_owned()], exclude: Vec::new() };
-        let walked = walk(&args.path, &all, &limits)?;
+        let walked = walk(path, &all, &limits)?;
         if let Some(odd) = walked.oddities.first() {
             let message = format!(
                 "`{place}` is not `{}`: `{}` is no file of a package",
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &Verify, global: &Global, ui: &Ui) -> anyhow::Result<Exi
                 wrong("size", &metadata.len().to_string(), &chosen.bytes.to_string()).into()
             );
         }
-        let bytes = fs_err::read(&args.path)?;
+        let bytes = fs_err::read(path)?;
         let found = Digest::of(&bytes);
         if found != chosen.digest {
             return Err(wrong("SHA-256", &found.to_string(), &chosen.digest.to_string()).into());

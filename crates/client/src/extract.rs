@@ -59,7 +59,7 @@ pub fn extract(
 }
 
 /// Why files could not be written, in the type that the archive's reader asks for.
-enum WriteError {
+pub(crate) enum WriteError {
     Archive(ArchiveError),
     Io(std::io::Error),
 }
@@ -80,7 +80,7 @@ impl From<WriteError> for ClientError {
 }
 
 /// Writes one new file; its folders are made when they turn out to be missing, which is once each.
-fn write(path: &Path, bytes: &[u8], executable: bool) -> Result<(), WriteError> {
+pub(crate) fn write(path: &Path, bytes: &[u8], executable: bool) -> Result<(), WriteError> {
     let create = || {
         let mut options = fs_err::OpenOptions::new();
         // Never over something that is there: the folder is ours and fresh, so a second file of one

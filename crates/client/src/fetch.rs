@@ -464,6 +464,7 @@ mod tests {
             bytes: 5,
             released_at: String::new(),
             publisher: PublisherId::Open,
+            workflow: None,
             dependencies: vec![],
             requires: vec![],
             yanked: mark(marks.contains('y')),

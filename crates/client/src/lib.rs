@@ -1,11 +1,13 @@
 //! A client of the registry: what a publisher and a consumer do, without a terminal.
 //!
 //! [`plan`] turns folders into packages that are ready to go, [`publish`] sends them, [`fetch`]
-//! brings one back and proves that its bytes are right. [`http`] is the one way to a registry,
+//! brings one back and proves that its bytes are right; a [`project`] gets what it needs through the
+//! [`cache`]. [`http`] is the one way to a registry,
 //! [`token`] the one way to a credential. Everything that a registry answers is hostile until it is
 //! checked: answers are bounded, redirects are not followed, and no text of a registry decides for
 //! whom a token is made.
 
+pub mod cache;
 pub mod error;
 pub mod event;
 pub mod extract;
@@ -14,6 +16,7 @@ pub mod http;
 pub mod manage;
 pub mod plan;
 pub mod probe;
+pub mod project;
 pub mod publish;
 pub mod token;
 pub mod transfer;

@@ -227,17 +227,17 @@ fn read(file: &Listed, buffer: &mut Vec<u8>, limits: &Limits) -> Result<Read, Cl
     if buffer.len() as u64 > limits.file_bytes {
         return Ok(Read::TooLarge(buffer.len() as u64));
     }
-    Ok(Read::File(TreeFile { bytes: buffer[..].into(), executable: executable(&metadata) }))
+    Ok(Read::File(TreeFile { bytes: buffer[..].into(), executable: is_executable(&metadata) }))
 }
 
 #[cfg(unix)]
-fn executable(metadata: &std::fs::Metadata) -> bool {
+pub(crate) fn is_executable(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     metadata.permissions().mode() & 0o100 != 0
 }
 
 #[cfg(not(unix))]
-fn executable(_: &std::fs::Metadata) -> bool {
+pub(crate) fn is_executable(_: &std::fs::Metadata) -> bool {
     false
 }
 

@@ -5,6 +5,8 @@
 //! that git answers (tags, branches, addresses) are strangers' texts: they are checked here and
 //! never go into another command.
 
+mod remote;
+
 use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use packhouse_core::escape::{excerpt, printable};
 use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
+
+pub use remote::Remote;
 
 /// The most that one call of git may answer, in bytes.
 const OUTPUT_BYTES: u64 = 1 << 20;
@@ -265,6 +269,19 @@ impl Checkout {
         input: Option<Vec<u8>>,
         limit: u64,
     ) -> Result<Vec<u8>, GitError> {
+        self.run_with(verb, args, input, limit, None)
+    }
+
+    /// Runs one git command that may speak one protocol, where one is named, and take longer then.
+    fn run_with(
+        &self,
+        verb: &'static str,
+        args: &[&str],
+        input: Option<Vec<u8>>,
+        limit: u64,
+        protocol: Option<&str>,
+    ) -> Result<Vec<u8>, GitError> {
+        let patience = if protocol.is_some() { remote::PATIENCE } else { PATIENCE };
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
             if steers(&name) {
@@ -276,7 +293,7 @@ impl Checkout {
             .env("GIT_CONFIG_GLOBAL", if cfg!(windows) { "NUL" } else { "/dev/null" })
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_ALLOW_PROTOCOL", "")
+            .env("GIT_ALLOW_PROTOCOL", protocol.unwrap_or(""))
             .env("LC_ALL", "C")
             .args(["--no-pager", "--no-replace-objects"])
             // What a checkout's own configuration could have git run, or reach.
@@ -311,10 +328,10 @@ impl Checkout {
             let status = loop {
                 match child.try_wait() {
                     Ok(Some(status)) => break Ok(status),
-                    Ok(None) if begun.elapsed() > PATIENCE => {
+                    Ok(None) if begun.elapsed() > patience => {
                         let _ = child.kill();
                         let _ = child.wait();
-                        break Err(GitError::Slow(verb, PATIENCE.as_secs()));
+                        break Err(GitError::Slow(verb, patience.as_secs()));
                     }
                     Ok(None) => std::thread::sleep(pause),
                     Err(e) => break Err(GitError::Io(verb, e)),

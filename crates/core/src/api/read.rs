@@ -331,6 +331,9 @@ pub struct IndexVersion {
     pub released_at: String,
     /// Who published it.
     pub publisher: PublisherId,
+    /// The path of the workflow that published it, `.github/workflows/publish.yml`, where a CI job did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
     /// All that it needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]

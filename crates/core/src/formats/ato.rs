@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::dependencies::{self, Edit, EditError, Style};
 use super::edit;
 use super::fields::{At, Reader, load};
 use super::value::{Source, Value, shown};
@@ -48,6 +49,55 @@ impl Format for Ato {
     }
     fn set_version(&self, text: &str, version: &str) -> Option<String> {
         edit::set_yaml(text, &VERSION, &["identifier"], version)
+    }
+    fn edit_dependencies(&self, text: &str, edit: &Edit) -> Result<String, EditError> {
+        let read = load(FILE, &super::alone(FILE, text), |source| manifest(source).map(Some));
+        let Found::Package(manifest) = read else { return Err(EditError::ByHand) };
+        dependencies::apply(text, &manifest, edit, &STYLE)
+    }
+}
+
+/// `ato add` writes mappings, and so do we.
+const STYLE: Style = Style { map, text, version: "release" };
+
+fn map(dependency: &Dependency) -> Vec<(&'static str, String)> {
+    let own = |text: &str| text.to_owned();
+    let id = |id: &Identifier| ("identifier", id.to_string());
+    let mut pairs = Vec::new();
+    match &dependency.target {
+        Target::Registry { identifier } => {
+            pairs.extend([("type", own("registry")), id(identifier)]);
+            pairs.extend(dependency.requirement.iter().map(|r| ("release", own(r.text()))));
+        }
+        Target::Git { url, reference, path, identifier } => {
+            pairs.extend([("type", own("git")), ("repo_url", own(url))]);
+            pairs.extend(reference.iter().map(|r| ("ref", own(r))));
+            pairs.extend(path.iter().map(|p| ("path_within_repo", own(p))));
+            pairs.extend(identifier.iter().map(id));
+        }
+        Target::File { path, identifier } => {
+            pairs.extend([("type", own("file")), ("path", own(path))]);
+            pairs.extend(identifier.iter().map(id));
+        }
+        Target::Native(_) | Target::Url { .. } => {}
+    }
+    pairs
+}
+
+/// A dependency as one text, as [`spec`] reads it.
+pub(super) fn text(dependency: &Dependency) -> Option<String> {
+    match &dependency.target {
+        Target::Registry { identifier } => Some(match &dependency.requirement {
+            Some(requirement) => format!("{identifier}@{requirement}"),
+            None => identifier.to_string(),
+        }),
+        Target::Git { url, reference, path, .. } => {
+            let reference = reference.as_ref().map(|r| format!("#{r}")).unwrap_or_default();
+            let path = path.as_ref().map(|p| format!(":{p}")).unwrap_or_default();
+            Some(format!("git://{url}{reference}{path}"))
+        }
+        Target::File { path, .. } => Some(format!("file://{path}")),
+        Target::Native(_) | Target::Url { .. } => None,
     }
 }
 
@@ -231,11 +281,8 @@ fn dependency(r: &mut Reader, at: &At) -> Option<Dependency> {
 
 /// A dependency as one text: `owner/name@1.2.3`, `registry://...`, `git://URL.git#ref:path`, `file://path`.
 fn spec(text: &str) -> Result<(Target, Option<Requirement>), String> {
-    if let Some(path) = text.strip_prefix("file://") {
-        return Ok((Target::File { path: path.to_owned(), identifier: None }, None));
-    }
-    if let Some(rest) = text.strip_prefix("git://") {
-        return Ok((git(rest)?, None));
+    if let Some(source) = source(text) {
+        return Ok((source?, None));
     }
     let text = text.strip_prefix("registry://").unwrap_or(text);
     let (name, release) = match text.split_once('@') {
@@ -246,6 +293,14 @@ fn spec(text: &str) -> Result<(Target, Option<Requirement>), String> {
     // A range would be taken literally by `ato` and never be found.
     let exact = |release| Requirement::parse(Grammar::Exact, release).map_err(|e| e.to_string());
     Ok((Target::Registry { identifier }, release.map(exact).transpose()?))
+}
+
+/// A folder or repository as one text; `None` where it is neither.
+pub(super) fn source(text: &str) -> Option<Result<Target, String>> {
+    if let Some(path) = text.strip_prefix("file://") {
+        return Some(Ok(Target::File { path: path.to_owned(), identifier: None }));
+    }
+    text.strip_prefix("git://").map(git)
 }
 
 /// `URL.git`, then optionally `#ref`, then optionally `:path`.

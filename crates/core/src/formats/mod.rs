@@ -6,6 +6,7 @@
 
 mod ato;
 mod attune;
+mod dependencies;
 mod edit;
 mod fields;
 mod packhouse;
@@ -14,6 +15,8 @@ mod pyproject;
 mod toml;
 mod value;
 mod yaml;
+
+pub use dependencies::{Edit, EditError};
 
 use crate::identifier::{Identifier, IdentifierError};
 use crate::manifest::{Manifest, Name, NativeName, Place};
@@ -34,6 +37,15 @@ pub trait Format: Send + Sync {
     /// comments and order stay). `None` where the format has no place for a version: the manifest
     /// cannot be read, has no package, or says that its version is computed.
     fn set_version(&self, text: &str, version: &str) -> Option<String>;
+    /// `text` of the manifest after a change of its dependencies; comments and order stay.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`] where a program had better leave it to a person.
+    fn edit_dependencies(&self, text: &str, edit: &Edit) -> Result<String, EditError> {
+        let _ = (text, edit);
+        Err(EditError::Unsupported)
+    }
 }
 
 /// What a format finds at the root of a tree: three different answers.
@@ -85,6 +97,15 @@ pub fn read_root(tree: &Tree) -> Found {
         .map(|format| format.read(tree))
         .find(|found| *found != Found::Missing)
         .unwrap_or(Found::Missing)
+}
+
+/// A tree of one file.
+fn alone(file: &str, text: &str) -> Tree {
+    let mut tree = Tree::default();
+    if let Ok(path) = file.parse() {
+        tree.insert(path, text.as_bytes(), false);
+    }
+    tree
 }
 
 /// Folders that hold other people's packages or build output, never packages to publish.

@@ -1,6 +1,7 @@
 //! `packhouse`: our own `packhouse.yaml`, for every community without a manifest of its own. It also
 //! wins over any other manifest beside it, so that a project can say what it publishes.
 
+use super::dependencies::{self, Edit, EditError, Style};
 use super::edit;
 use super::fields::{At, Reader, load};
 use super::value::{Source, Value, shown};
@@ -30,6 +31,7 @@ const PACKAGE_KEYS: [&str; 10] = [
     "keywords",
 ];
 const DEPENDENCY_KEYS: [&str; 3] = ["identifier", "requirement", "condition"];
+const SOURCE_KEYS: [&str; 6] = ["git", "file", "ref", "path", "identifier", "condition"];
 const EXPORT_KEYS: [&str; 5] = ["kind", "name", "path", "summary", "details"];
 
 impl Format for Packhouse {
@@ -48,7 +50,15 @@ impl Format for Packhouse {
     fn set_version(&self, text: &str, version: &str) -> Option<String> {
         edit::set_yaml(text, &VERSION, &["identifier"], version)
     }
+    fn edit_dependencies(&self, text: &str, edit: &Edit) -> Result<String, EditError> {
+        let read = load(FILE, &super::alone(FILE, text), |source| manifest(source).map(Some));
+        let Found::Package(manifest) = read else { return Err(EditError::ByHand) };
+        dependencies::apply(text, &manifest, edit, &STYLE)
+    }
 }
+
+/// One text a dependency.
+const STYLE: Style = Style { map: |_| Vec::new(), text: super::ato::text, version: "requirement" };
 
 fn manifest(source: &Source) -> Result<Manifest, Broken> {
     let node = yaml::read(source)?;
@@ -111,13 +121,16 @@ fn read_package(r: &mut Reader, package: &At) {
 /// `owner/name@requirement`, or a map.
 fn dependency(r: &mut Reader, at: &At) -> Option<Dependency> {
     let place = Some(at.node.at);
-    let done = |identifier, requirement, condition| {
-        let target = Target::Registry { identifier };
+    let done = |target, requirement, condition| {
         Some(Dependency { target, requirement, condition, at: place })
     };
     if !matches!(at.node.value, Value::Map(_)) {
-        let (identifier, requirement) = r.parsed(Some(at.clone()), "acme/sensor@^1.2", spec)?.value;
-        return done(identifier, requirement, None);
+        let (target, requirement) = r.parsed(Some(at.clone()), "acme/sensor@^1.2", spec)?.value;
+        return done(target, requirement, None);
+    }
+    if at.get("git").is_some() || at.get("file").is_some() {
+        let (target, condition) = source(r, at)?;
+        return done(target, None, condition);
     }
     r.known_keys(at, &DEPENDENCY_KEYS);
     let Some(field) = at.get("identifier") else {
@@ -130,17 +143,39 @@ fn dependency(r: &mut Reader, at: &At) -> Option<Dependency> {
         None => None,
     };
     let condition = r.text(at.get("condition"), "condition: only for tests").map(|f| f.value);
-    done(identifier, requirement, condition)
+    done(Target::Registry { identifier }, requirement, condition)
 }
 
-fn spec(text: &str) -> Result<(Identifier, Option<Requirement>), String> {
+/// A folder or a repository: for trying out, since nobody else can have the folder.
+fn source(r: &mut Reader, at: &At) -> Option<(Target, Option<String>)> {
+    r.known_keys(at, &SOURCE_KEYS);
+    let condition = r.text(at.get("condition"), "condition: only for tests").map(|f| f.value);
+    let identifier = r.identifier(at.get("identifier"), "identifier: acme/sensor").map(|f| f.value);
+    let mut text = |key: &str, example: &str| r.text(at.get(key), example).map(|f| f.value);
+    let target = if at.get("git").is_some() {
+        let url = text("git", "git: https://github.com/acme/sensor.git")?;
+        let (reference, path) = (text("ref", "ref: v1.2.3"), text("path", "path: packages/sensor"));
+        Target::Git { url, reference, path, identifier }
+    } else {
+        Target::File { path: text("file", "file: ../sensor")?, identifier }
+    };
+    Some((target, condition))
+}
+
+fn spec(text: &str) -> Result<(Target, Option<Requirement>), String> {
+    if let Some(source) = super::ato::source(text) {
+        return Ok((source?, None));
+    }
     let (name, requirement) = match text.split_once('@') {
         Some((name, requirement)) => (name, Some(requirement)),
         None => (text, None),
     };
-    let identifier = name.trim().parse().map_err(|e| format!("{e}"))?;
+    let identifier: Identifier = name.trim().parse().map_err(|e| format!("{e}"))?;
     let parse = |text: &str| Requirement::parse(Grammar::Cargo, text.trim());
-    Ok((identifier, requirement.map(parse).transpose().map_err(|e| e.to_string())?))
+    Ok((
+        Target::Registry { identifier },
+        requirement.map(parse).transpose().map_err(|e| e.to_string())?,
+    ))
 }
 
 /// A requirement in Cargo's grammar; the inner `None` admits all.

@@ -5,6 +5,7 @@ use packhouse_core::api::read::{
     Artifact, Artifacts, Hashes, ImportStatement, IndexFile, IndexVersion, Layout, Layouts,
     PackageInfo, ReleaseInfo, Require, Requires,
 };
+use packhouse_core::claims::Publisher;
 use packhouse_core::manifest::{Dependency, Export, NativeName, Target};
 use packhouse_core::release::{Attachment, Head, Mark, Release, SCHEMA};
 use packhouse_core::requirement::{Grammar, Requirement};
@@ -120,6 +121,14 @@ pub(super) fn index(
     IndexFile { schema: SCHEMA, identifier: identifier.to_owned(), native, latest, versions }
 }
 
+/// The workflow's path in its repository: without the repository's name, which may change, and the
+/// ref that it ran at, which every release changes.
+fn workflow(publisher: &Publisher) -> Option<String> {
+    let Publisher::Oidc(job) = publisher else { return None };
+    let path = job.workflow_ref.as_ref()?.splitn(3, '/').nth(2)?;
+    Some(path.split_once('@').map_or(path, |(path, _)| path).to_owned())
+}
+
 fn index_version(release: &Release) -> IndexVersion {
     let marks = &release.marks;
     let mark = |mark: &Option<Mark>| mark.as_ref().map(Into::into);
@@ -132,6 +141,7 @@ fn index_version(release: &Release) -> IndexVersion {
         bytes: release.bytes,
         released_at: release.released_at.to_string(),
         publisher: (&release.publisher).into(),
+        workflow: workflow(&release.publisher),
         dependencies: release.described.dependencies.clone(),
         requires: release.described.requires.clone(),
         yanked: mark(&marks.yanked),

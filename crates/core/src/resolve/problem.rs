@@ -1,0 +1,358 @@
+//! A request as PubGrub takes it: packages and versions are numbers, requirements are sets of numbers.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+
+use pubgrub::{
+    Dependencies, DependencyConstraints, DependencyProvider, DerivationTree,
+    PackageResolutionStatistics, PubGrubError, Ranges,
+};
+
+use super::known::{Known, Package};
+use super::{ChosenPackage, Request, Resolution};
+use crate::identifier::Identifier;
+use crate::manifest::{Dependency, External, Target};
+use crate::requirement::Requirement;
+use crate::version::Version;
+
+/// Steps of one search, at most: some seconds, where real closures take some thousand.
+const STEPS: u64 = 2_000_000;
+
+/// Who asks.
+pub(super) const ROOT: u32 = 0;
+
+/// A set of version numbers of one package.
+pub(super) type Set = Ranges<u32>;
+
+/// What is needed of one package, and in whose words.
+#[derive(Clone, Debug)]
+pub(super) struct Need {
+    pub(super) package: u32,
+    pub(super) set: Set,
+    /// The requirement as it was written; `None` for any version.
+    pub(super) text: Option<String>,
+}
+
+/// What stands behind a number.
+#[derive(Clone, Debug)]
+pub(super) enum Subject<'a> {
+    Root,
+    Package(Identifier, Option<&'a Package>),
+    Tool(String, Version),
+}
+
+/// A request in numbers. What a version needs is worked out when the search comes to it.
+pub struct Problem<'a> {
+    known: &'a Known,
+    pub(super) request: &'a Request,
+    subjects: RefCell<Vec<Subject<'a>>>,
+    numbers: RefCell<HashMap<Identifier, u32>>,
+    tools: BTreeMap<&'a str, u32>,
+    sets: RefCell<HashMap<(u32, Option<String>), Set>>,
+    needs: RefCell<HashMap<(u32, u32), std::rc::Rc<Vec<Need>>>>,
+    root: OnceCell<std::rc::Rc<Vec<Need>>>,
+    preferred: RefCell<HashMap<u32, u32>>,
+    /// The only dependencies that count, where an explanation is being sought.
+    only: RefCell<Option<HashSet<(u32, u32)>>>,
+    steps: Cell<u64>,
+}
+
+/// Why a search stopped.
+pub(super) enum Failure {
+    Unsatisfiable(Box<DerivationTree<u32, Set, Never>>),
+    TooHard,
+}
+
+/// The search took more than its steps.
+#[derive(Debug, thiserror::Error)]
+#[error("the search took more than {STEPS} steps")]
+pub struct TooHard;
+
+/// A number, where PubGrub wants to print one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Never;
+
+impl fmt::Display for Never {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unavailable")
+    }
+}
+
+impl<'a> Problem<'a> {
+    /// The problem of `request` over what is `known`.
+    pub fn new(known: &'a Known, request: &'a Request) -> Self {
+        let mut subjects = vec![Subject::Root];
+        let mut tools = BTreeMap::new();
+        for (name, version) in &request.tools {
+            tools.insert(name.as_str(), subjects.len() as u32);
+            subjects.push(Subject::Tool(name.clone(), version.clone()));
+        }
+        Self {
+            known,
+            request,
+            subjects: RefCell::new(subjects),
+            numbers: RefCell::default(),
+            tools,
+            sets: RefCell::default(),
+            needs: RefCell::default(),
+            root: OnceCell::new(),
+            preferred: RefCell::default(),
+            only: RefCell::default(),
+            steps: Cell::new(0),
+        }
+    }
+
+    /// Chosen version numbers by package number.
+    pub(super) fn solve(&self) -> Result<BTreeMap<u32, u32>, Failure> {
+        self.steps.set(0);
+        match pubgrub::resolve(self, ROOT, 0_u32) {
+            Ok(chosen) => Ok(chosen.into_iter().collect()),
+            Err(PubGrubError::NoSolution(tree)) => Err(Failure::Unsatisfiable(Box::new(tree))),
+            Err(_) => Err(Failure::TooHard),
+        }
+    }
+
+    /// Solves with only some of the dependencies.
+    pub(super) fn solve_part(&self, edges: HashSet<(u32, u32)>) -> Result<(), Failure> {
+        self.only.replace(Some(edges));
+        let solved = self.solve();
+        self.only.replace(None);
+        solved.map(|_| ())
+    }
+
+    pub(super) fn known_packages(&self) -> impl Iterator<Item = &'a Identifier> {
+        self.known.packages.keys()
+    }
+
+    /// Solves and says how many packages there are; for measuring the search alone.
+    pub fn count(&self) -> Option<usize> {
+        self.solve().ok().map(|chosen| chosen.len())
+    }
+
+    pub(super) fn subject(&self, package: u32) -> Subject<'a> {
+        self.subjects.borrow().get(package as usize).cloned().unwrap_or(Subject::Root)
+    }
+
+    fn number(&self, identifier: &Identifier) -> u32 {
+        if let Some(number) = self.numbers.borrow().get(identifier) {
+            return *number;
+        }
+        let mut subjects = self.subjects.borrow_mut();
+        let number = subjects.len() as u32;
+        let package = self.known.packages.get(identifier);
+        subjects.push(Subject::Package(identifier.clone(), package));
+        self.numbers.borrow_mut().insert(identifier.clone(), number);
+        if let (Some(package), Some(version)) = (package, self.request.prefer.get(identifier)) {
+            let at = package.candidates.iter().position(|c| c.version.as_ref() == Some(version));
+            if let Some(at) = at {
+                self.preferred.borrow_mut().insert(number, at as u32);
+            }
+        }
+        number
+    }
+
+    /// The versions of a package that a requirement admits and that may be taken.
+    fn set(&self, package: u32, requirement: Option<&Requirement>) -> Set {
+        let key = (package, requirement.map(|r| format!("{:?} {}", r.grammar(), r.text())));
+        if let Some(set) = self.sets.borrow().get(&key) {
+            return set.clone();
+        }
+        let set = match self.subject(package) {
+            Subject::Root => Set::singleton(0_u32),
+            Subject::Tool(_, version) => {
+                let fits = requirement.is_none_or(|requirement| requirement.admits(&version));
+                if fits { Set::singleton(0_u32) } else { Set::empty() }
+            }
+            Subject::Package(_, None) => Set::empty(),
+            Subject::Package(_, Some(known)) => {
+                let preferred = self.preferred.borrow().get(&package).copied();
+                let stable = known.candidates.iter().enumerate().any(|(at, c)| {
+                    usable(c, preferred == Some(at as u32))
+                        && c.version.as_ref().is_some_and(|v| !v.is_prerelease())
+                });
+                let admitted = known.candidates.iter().enumerate().filter(|(at, candidate)| {
+                    let locked = preferred == Some(*at as u32);
+                    let fits = match (requirement, &candidate.version) {
+                        (_, None) => true,
+                        (Some(requirement), Some(version)) => requirement.admits(version),
+                        (None, Some(version)) => locked || !(stable && version.is_prerelease()),
+                    };
+                    fits && usable(candidate, locked)
+                });
+                of(admitted.map(|(at, _)| at as u32))
+            }
+        };
+        self.sets.borrow_mut().insert(key, set.clone());
+        set
+    }
+
+    /// What a version of a package needs.
+    pub(super) fn needs(&self, package: u32, version: u32) -> std::rc::Rc<Vec<Need>> {
+        if package == ROOT {
+            let root = || {
+                std::rc::Rc::new(
+                    self.worked_out(&self.request.dependencies, &self.request.requires),
+                )
+            };
+            return self.root.get_or_init(root).clone();
+        }
+        if let Some(needs) = self.needs.borrow().get(&(package, version)) {
+            return needs.clone();
+        }
+        let needs = match self.subject(package) {
+            Subject::Package(_, Some(known)) => known
+                .candidates
+                .get(version as usize)
+                .map(|c| self.worked_out(&c.dependencies, &c.requires))
+                .unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let needs = std::rc::Rc::new(needs);
+        self.needs.borrow_mut().insert((package, version), needs.clone());
+        needs
+    }
+
+    fn worked_out(&self, dependencies: &[Dependency], requires: &[External]) -> Vec<Need> {
+        let mut needs: Vec<Need> = Vec::new();
+        for dependency in dependencies.iter().filter(|d| d.condition.is_none()) {
+            let identifier = match &dependency.target {
+                Target::Registry { identifier } => identifier,
+                Target::Native(name) => match self.known.natives.get(name) {
+                    Some(identifier) => identifier,
+                    None => continue, // another registry's business
+                },
+                Target::Git { identifier: Some(identifier), .. }
+                | Target::File { identifier: Some(identifier), .. }
+                    if self.known.contains(identifier) =>
+                {
+                    identifier
+                }
+                Target::Git { .. } | Target::File { .. } | Target::Url { .. } => continue,
+            };
+            let package = self.number(identifier);
+            let set = self.set(package, dependency.requirement.as_ref());
+            let text = dependency.requirement.as_ref().map(|r| r.text().to_owned());
+            match needs.iter_mut().find(|need| need.package == package) {
+                // Named twice: both count.
+                Some(need) => {
+                    need.set = need.set.intersection(&set);
+                    need.text = match (need.text.take(), text) {
+                        (Some(a), Some(b)) if a != b => Some(format!("{a}, {b}")),
+                        (a, b) => a.or(b),
+                    };
+                }
+                None => needs.push(Need { package, set, text }),
+            }
+        }
+        for external in requires {
+            if let Some(tool) = self.tools.get(external.name.as_str()) {
+                let set = self.set(*tool, external.requirement.as_ref());
+                let text = external.requirement.as_ref().map(|r| r.text().to_owned());
+                needs.push(Need { package: *tool, set, text });
+            }
+        }
+        needs
+    }
+
+    /// The resolution of chosen numbers.
+    pub(super) fn resolution(&self, chosen: &BTreeMap<u32, u32>) -> Resolution {
+        let mut packages = Vec::new();
+        for (package, version) in chosen {
+            let Subject::Package(identifier, Some(known)) = self.subject(*package) else {
+                continue;
+            };
+            let needed: BTreeSet<Identifier> = self
+                .needs(*package, *version)
+                .iter()
+                .filter_map(|need| match self.subject(need.package) {
+                    Subject::Package(identifier, _) => Some(identifier),
+                    _ => None,
+                })
+                .collect();
+            packages.push(ChosenPackage {
+                identifier,
+                version: known.candidates.get(*version as usize).and_then(|c| c.version.clone()),
+                dependencies: needed.into_iter().collect(),
+                from_source: known.source.is_some(),
+            });
+        }
+        packages.sort_by(|a, b| a.identifier.cmp(&b.identifier));
+        Resolution { chosen: packages }
+    }
+
+    /// How many versions of a package there are.
+    pub(super) fn versions(&self, package: u32) -> u32 {
+        match &self.subjects.borrow().get(package as usize) {
+            Some(Subject::Package(_, Some(known))) => known.candidates.len() as u32,
+            Some(Subject::Package(_, None)) | None => 0,
+            Some(Subject::Root | Subject::Tool(..)) => 1,
+        }
+    }
+}
+
+/// Whether a resolution may take a version; a yanked one only where it is locked.
+fn usable(candidate: &super::known::Candidate, locked: bool) -> bool {
+    candidate.in_service && (candidate.yanked.is_none() || locked)
+}
+
+/// The set of ascending numbers, in as few pieces as there are gaps.
+fn of(numbers: impl Iterator<Item = u32>) -> Set {
+    let mut pieces: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match pieces.last_mut() {
+            Some((_, end)) if *end == number => *end = number + 1,
+            _ => pieces.push((number, number + 1)),
+        }
+    }
+    let piece = |(start, end): (u32, u32)| Set::between(start, end);
+    pieces.into_iter().map(piece).fold(Set::empty(), |all, piece| all.union(&piece))
+}
+
+impl DependencyProvider for Problem<'_> {
+    type P = u32;
+    type V = u32;
+    type VS = Set;
+    type Priority = (u32, Reverse<u32>);
+    type M = Never;
+    type Err = TooHard;
+
+    fn prioritize(
+        &self,
+        package: &u32,
+        range: &Set,
+        statistics: &PackageResolutionStatistics,
+    ) -> Self::Priority {
+        let left = (0..self.versions(*package)).filter(|version| range.contains(version)).count();
+        (statistics.conflict_count(), Reverse(left as u32))
+    }
+
+    fn choose_version(&self, package: &u32, range: &Set) -> Result<Option<u32>, TooHard> {
+        let preferred = self.preferred.borrow().get(package).copied();
+        if let Some(version) = preferred.filter(|version| range.contains(version)) {
+            return Ok(Some(version));
+        }
+        Ok((0..self.versions(*package)).rev().find(|version| range.contains(version)))
+    }
+
+    fn get_dependencies(
+        &self,
+        package: &u32,
+        version: &u32,
+    ) -> Result<Dependencies<u32, Set, Never>, TooHard> {
+        let only = self.only.borrow();
+        let counts = |need: &&Need| {
+            only.as_ref().is_none_or(|only| only.contains(&(*package, need.package)))
+        };
+        let needs = self.needs(*package, *version);
+        let constraints: DependencyConstraints<u32, Set> =
+            needs.iter().filter(counts).map(|need| (need.package, need.set.clone())).collect();
+        Ok(Dependencies::Available(constraints))
+    }
+
+    fn should_cancel(&self) -> Result<(), TooHard> {
+        self.steps.set(self.steps.get() + 1);
+        if self.steps.get() > STEPS { Err(TooHard) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,224 @@
+//! One commit of a repository somewhere else, fetched as data.
+//!
+//! The commit goes into a bare repository of its own, one level deep: no work tree, no hooks, no
+//! submodules, no filters, objects checked as they come. Only the protocol of the address is allowed,
+//! so a redirect leads nowhere else, and nothing asks for a password.
+
+use std::path::Path;
+use std::time::Duration;
+
+use packhouse_core::escape::excerpt;
+use packhouse_core::limits::Limits;
+use packhouse_core::snapshot::Kind;
+use packhouse_core::tree::Tree;
+
+use super::{Checkout, Commit, GitError, OUTPUT_BYTES};
+
+/// The longest that a fetch may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A commit that was fetched.
+pub struct Remote {
+    checkout: Checkout,
+    commit: Commit,
+}
+
+impl Remote {
+    /// Fetches what `reference` names at `url` (its default branch where there is none) into `folder`,
+    /// an empty folder.
+    ///
+    /// `url` is `https://`, `ssh://`, `file://`, or `http://` of this machine; `reference` a branch, a
+    /// tag or the full name of a commit.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Refused`] for an address or a name that is none of these, and what git says.
+    pub fn fetch(url: &str, reference: Option<&str>, folder: &Path) -> Result<Self, GitError> {
+        let refused = |said: String| GitError::Refused { folder: excerpt(url, 300), said };
+        let protocol = protocol(url).ok_or_else(|| {
+            refused("an address is `https://…`, `ssh://…` or `file://…`".to_owned())
+        })?;
+        if let Some(reference) = reference.filter(|reference| !is_plain(reference)) {
+            let said = format!("`{}` is no branch, tag or commit", excerpt(reference, 100));
+            return Err(refused(said));
+        }
+        let checkout = Checkout { folder: folder.to_owned() };
+        checkout.git("init", &["--quiet", "--bare", "--template="])?;
+        let (url, reference) = (url.strip_suffix('/').unwrap_or(url), reference.unwrap_or("HEAD"));
+        let args = [
+            "--quiet",
+            "--depth=1",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-commit-graph",
+            "--no-auto-gc",
+            "--end-of-options",
+            url,
+            reference,
+        ];
+        checkout.run_with("fetch", &args, None, OUTPUT_BYTES, Some(protocol))?;
+        let named =
+            checkout.git("rev-parse", &["--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;
+        let commit = named.trim().parse().map_err(refused)?;
+        Ok(Self { checkout, commit })
+    }
+
+    /// The commit.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// The files of `path` (all where it is empty) in the commit.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Refused`] for a link, a submodule, an unsafe name, or more than `limits` allow.
+    pub fn tree(&self, path: &str, limits: &Limits) -> Result<Tree, GitError> {
+        let refused = |said: String| GitError::Refused { folder: excerpt(path, 200), said };
+        let prefix = match path.trim_matches('/') {
+            "" | "." => String::new(),
+            path => format!("{path}/"),
+        };
+        let listing = self.checkout.listing(&self.commit)?;
+        let wanted: Vec<String> =
+            listing.paths().filter(|p| p.starts_with(&prefix)).map(str::to_owned).collect();
+        if wanted.len() > limits.entries as usize {
+            return Err(refused(format!("it has more than {} files", limits.entries)));
+        }
+        let (mut bytes, mut modes) = (0, Vec::new());
+        for one in &wanted {
+            let entry = listing
+                .get(one)
+                .ok_or_else(|| refused(format!("`{}` is gone", excerpt(one, 200))))?;
+            let Kind::File { executable } = entry.kind else {
+                return Err(refused(format!("`{}` is a link or a submodule", excerpt(one, 200))));
+            };
+            bytes += entry.bytes;
+            modes.push(executable);
+        }
+        if bytes > limits.unpacked_bytes {
+            return Err(refused(format!("it has more than {} MiB", limits.unpacked_bytes >> 20)));
+        }
+        let contents = self.checkout.contents(&listing, &wanted)?;
+        let mut tree = Tree::default();
+        for (one, executable) in wanted.iter().zip(modes) {
+            let inside = one.strip_prefix(&prefix).unwrap_or(one);
+            let place = inside.parse().map_err(|e| refused(format!("{e}")))?;
+            let content = contents
+                .get(one)
+                .ok_or_else(|| refused(format!("`{}` is gone", excerpt(one, 200))))?;
+            tree.insert(place, content.clone(), executable);
+        }
+        Ok(tree)
+    }
+}
+
+/// The one protocol that an address speaks.
+fn protocol(url: &str) -> Option<&'static str> {
+    let clean = url.len() <= 2_000 && url.bytes().all(|b| b.is_ascii_graphic());
+    let (scheme, rest) = url.split_once("://").filter(|_| clean)?;
+    let authority = rest.split('/').next()?;
+    let host = authority.rsplit('@').next()?;
+    let here = ["127.0.0.1", "localhost"].iter().any(|name| {
+        host == *name || host.strip_prefix(name).is_some_and(|port| port.starts_with(':'))
+    });
+    match scheme {
+        "https" if !host.is_empty() => Some("https"),
+        "ssh" if !host.is_empty() && !authority.starts_with('-') && !host.starts_with('-') => {
+            Some("ssh")
+        }
+        "file" => Some("file"),
+        "http" if here => Some("http"),
+        _ => None,
+    }
+}
+
+/// Whether a name is one that git can take for nothing else.
+fn is_plain(reference: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b"._/-@+".contains(&b);
+    !reference.is_empty()
+        && reference.len() <= 250
+        && reference.bytes().all(word)
+        && reference.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !reference.contains("..")
+        && !reference.contains("@{")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_speaks_one_protocol() {
+        for (url, spoken) in [
+            ("https://example.org/a.git", Some("https")),
+            ("ssh://git@example.org/a.git", Some("ssh")),
+            ("file:///srv/a.git", Some("file")),
+            ("http://127.0.0.1:8000/a.git", Some("http")),
+            ("http://localhost.example.org/a.git", None),
+            ("http://example.org/a.git", None),
+            ("ext::sh -c x", None),
+            ("ssh://-oProxyCommand=x/a.git", None),
+            ("--upload-pack=x", None),
+            ("https:///a.git", None),
+        ] {
+            assert_eq!(protocol(url), spoken, "{url}");
+        }
+        for reference in ["main", "v1.2.3", "feature/x", "0123456789012345678901234567890123456789"]
+        {
+            assert!(is_plain(reference));
+        }
+        for reference in [
+            "",
+            "-x",
+            "--upload-pack=x",
+            "+main",
+            "a:b",
+            "a..b",
+            "a\nb",
+            "refs/heads/*",
+            "HEAD@{1}",
+        ] {
+            assert!(!is_plain(reference), "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_commit_of_a_repository_becomes_a_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| {
+            let status = std::process::Command::new("git")
+                .current_dir(dir.path())
+                .env("GIT_CONFIG_GLOBAL", "/dev/null")
+                .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+                .args(args)
+                .output()
+                .unwrap();
+            assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+        };
+        std::fs::create_dir_all(dir.path().join("packages/a")).unwrap();
+        std::fs::write(dir.path().join("packages/a/ato.yaml"), "a: b\n").unwrap();
+        std::fs::write(dir.path().join("top"), "").unwrap();
+        git(&["init", "--quiet", "--initial-branch=main"]);
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "-m", "one"]);
+        git(&["tag", "v1"]);
+        let url = format!("file://{}", dir.path().display());
+        for reference in [None, Some("main"), Some("v1")] {
+            let into = tempfile::tempdir().unwrap();
+            let remote = Remote::fetch(&url, reference, into.path()).unwrap();
+            let tree = remote.tree("packages/a", &Limits::default()).unwrap();
+            assert_eq!(tree.text("ato.yaml"), Some("a: b\n"));
+            assert_eq!(tree.len(), 1);
+            assert_eq!(remote.tree("", &Limits::default()).unwrap().len(), 2);
+        }
+        std::os::unix::fs::symlink("top", dir.path().join("packages/a/link")).unwrap();
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "-m", "two"]);
+        let into = tempfile::tempdir().unwrap();
+        let remote = Remote::fetch(&url, None, into.path()).unwrap();
+        assert!(remote.tree("packages/a", &Limits::default()).is_err());
+        let into = tempfile::tempdir().unwrap();
+        assert!(Remote::fetch(&url, Some("--upload-pack=x"), into.path()).is_err());
+    }
+}
