@@ -149,13 +149,11 @@ fn ten_packages_are_synced_cold_warm_offline_and_healed() {
 
     // A vandal in the cache: same size, other bytes.
     std::fs::remove_dir_all(project.path(".ato")).unwrap();
-    for tree in std::fs::read_dir(project.cache.join("v1/trees")).unwrap().flatten() {
-        let file = tree.path().join("files/part.ato");
-        let bytes = std::fs::read(&file).unwrap();
-        std::fs::remove_file(&file).unwrap();
-        std::fs::write(&file, bytes.iter().map(|b| b ^ 1).collect::<Vec<_>>()).unwrap();
-        break;
-    }
+    let tree = std::fs::read_dir(project.cache.join("v1/trees")).unwrap().flatten().next().unwrap();
+    let file = tree.path().join("files/part.ato");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, bytes.iter().map(|b| b ^ 1).collect::<Vec<_>>()).unwrap();
     let healed = project.run(&["sync", "--json"]).ok().json();
     assert_eq!((&healed["healed"], &healed["downloaded"]), (&1.into(), &1.into()));
     project.run(&["verify"]).ok();
@@ -169,8 +167,8 @@ fn what_cannot_be_resolved_is_explained_and_changes_nothing() {
     for version in ["1.0.0", "2.0.0"] {
         release(&registry, "acme/hub", version, &[]);
     }
-    release(&registry, "acme/a", "1.0.0", &["acme/hub@1.0.0"]);
-    release(&registry, "acme/b", "1.0.0", &["acme/hub@2.0.0"]);
+    release(&registry, "acme/amp", "1.0.0", &["acme/hub@1.0.0"]);
+    release(&registry, "acme/buf", "1.0.0", &["acme/hub@2.0.0"]);
     release(&registry, "acme/yanked", "1.0.0", &[]);
     release_for(&registry, "acme/new", "1.0.0", &[], "^1.0.0");
     let mut command =
@@ -184,9 +182,15 @@ fn what_cannot_be_resolved_is_explained_and_changes_nothing() {
         let project = Project::new(&registry, ("ato.yaml", &manifest));
         let text = project.told(&["sync", "--tool", "atopile=0.14.2"]);
         assert!(!project.path("packhouse.lock").exists() && !project.path(".ato").exists());
+        let page =
+            std::fs::read_to_string(packhouse_tests::binary::root().join("docs/projects.md"))
+                .unwrap();
+        for line in text.lines().filter(|line| !line.starts_with("exit ")) {
+            assert!(page.contains(&format!("    {line}\n")), "the page lacks: {line}");
+        }
         text
     };
-    assert_snapshot!(told("acme/a@1.0.0, acme/b@1.0.0"));
+    assert_snapshot!(told("acme/amp@1.0.0, acme/buf@1.0.0"));
     assert_snapshot!(told("acme/hub@3.0.0"));
     assert_snapshot!(told("acme/hbu@1.0.0"));
     assert_snapshot!(told("acme/yanked@1.0.0"));

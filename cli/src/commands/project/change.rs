@@ -160,7 +160,7 @@ fn decided(
 ) -> anyhow::Result<Lock> {
     let options = work.options(syncing, upgrade.clone(), &|_| {});
     let git = work.git();
-    sync::decide(project, &work.places(&git), &options).map(|(lock, ..)| lock).map_err(stopped)
+    sync::decide(project, &work.places(&git), &options).map(|decided| decided.lock).map_err(stopped)
 }
 
 /// What `spec` means in the project's own format.

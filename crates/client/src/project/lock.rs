@@ -98,7 +98,7 @@ pub fn kept(
     let mut reached: BTreeSet<&Identifier> = BTreeSet::new();
     let mut queue: Vec<&Identifier> = roots(project, sources);
     while let Some(identifier) = queue.pop() {
-        let Some(locked) = by_id.get(identifier) else { return None };
+        let locked = by_id.get(identifier)?;
         if reached.insert(identifier) {
             queue.extend(&locked.dependencies);
         }

@@ -102,16 +102,22 @@ pub enum SyncError {
     Client(#[from] ClientError),
 }
 
+/// What a project gets, what it had, and the folders and repositories that are part of it.
+pub struct Decided {
+    /// The lockfile that fits.
+    pub lock: Lock,
+    /// The one on disk.
+    pub old: Option<Lock>,
+    /// Folders and repositories, as they are now.
+    pub sources: BTreeMap<Identifier, SourceTree>,
+}
+
 /// Decides what `project` gets; changes nothing but the cache.
 ///
 /// # Errors
 ///
 /// [`SyncError`].
-pub fn decide(
-    project: &Project,
-    places: &Places,
-    options: &Options,
-) -> Result<(Lock, Option<Lock>, BTreeMap<Identifier, SourceTree>), SyncError> {
+pub fn decide(project: &Project, places: &Places, options: &Options) -> Result<Decided, SyncError> {
     let old = project.lock()?;
     let pinned = |target: &Target| match (&old, target) {
         (Some(lock), Target::Git { url, reference, path, .. })
@@ -132,7 +138,7 @@ pub fn decide(
     let registry = places.client.map(|client| client.registry().to_string());
     if options.lock == LockUse::Frozen {
         let lock = old.clone().ok_or(SyncError::OutOfDate("missing", "frozen"))?;
-        return Ok((lock, old, sources));
+        return Ok(Decided { lock, old, sources });
     }
     let kept = match (&old, &options.upgrade) {
         (Some(lock), Upgrade::No) => lock::kept(project, lock, registry.as_deref(), &sources),
@@ -141,7 +147,7 @@ pub fn decide(
     let whole =
         |kept: &Lock| old.as_ref().is_some_and(|old| old.packages.len() == kept.packages.len());
     if let Some(lock) = kept.filter(|lock| options.lock == LockUse::Update || whole(lock)) {
-        return Ok((lock, old, sources));
+        return Ok(Decided { lock, old, sources });
     }
     if options.lock == LockUse::Locked {
         let how = if old.is_some() { "out of date" } else { "missing" };
@@ -181,7 +187,7 @@ pub fn decide(
         tools: &options.tools,
         accepted: &options.accepted,
     })?;
-    Ok((lock, old, sources))
+    Ok(Decided { lock, old, sources })
 }
 
 /// Brings the project's lockfile and installed packages up to date with its manifest.
@@ -191,7 +197,7 @@ pub fn decide(
 /// [`SyncError`]; nothing in the project was changed.
 pub fn sync(project: &Project, places: &Places, options: &Options) -> Result<Outcome, SyncError> {
     let _one = guard(project)?;
-    let (lock, old, sources) = decide(project, places, options)?;
+    let Decided { lock, old, sources } = decide(project, places, options)?;
     bring_together(project, places, options, lock, old.as_ref(), &sources, None)
 }
 
@@ -206,7 +212,7 @@ pub fn sync_edited(
     options: &Options,
 ) -> Result<Outcome, SyncError> {
     let _one = guard(edited)?;
-    let (lock, old, sources) = decide(edited, places, options)?;
+    let Decided { lock, old, sources } = decide(edited, places, options)?;
     bring_together(edited, places, options, lock, old.as_ref(), &sources, Some(&edited.text))
 }
 
@@ -251,10 +257,9 @@ fn bring_together(
     while !plan.is_empty() {
         match install::carry_out(project, &plan, places.cache, &mut record, options.now) {
             Ok(()) => break,
-            Err(InstallError::Damaged { digest, why }) if rounds < ROUNDS => {
+            Err(InstallError::Damaged { .. }) if rounds < ROUNDS => {
                 rounds += 1;
                 healed += 1;
-                let _ = (digest, why);
                 downloaded += fetch_all(&plan, places, options, sources)?;
                 plan = install::plan(project, &lock, &record);
             }

@@ -195,7 +195,9 @@ fn added(
                 Some(splice(text, to..to, &format!(", {}", flow(dependency, style)?)))
             }
             None => {
-                Some(splice(text, node.span.clone(), &format!("[{}]", flow(dependency, style)?)))
+                // The span may reach over a comment behind the bracket.
+                let close = node.span.start + text.get(node.span.start..)?.find(']')?;
+                Some(splice(text, close..close, &flow(dependency, style)?))
             }
         };
     }

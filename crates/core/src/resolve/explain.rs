@@ -231,7 +231,7 @@ fn asked(problem: &Problem, from: u32, to: u32) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for version in (0..problem.versions(from)).rev() {
         for need in problem.needs(from, version).iter().filter(|need| need.package == to) {
-            let text = need.text.clone().unwrap_or_else(|| "any version".to_owned());
+            let text = need.text.clone().unwrap_or_default();
             if !texts.contains(&text) {
                 texts.push(text);
             }
@@ -265,11 +265,12 @@ fn chain(problem: &Problem, edges: &[Edge], from: u32, to: u32) -> String {
         let texts = asked(problem, pair[0], pair[1]);
         let words = match &texts[..] {
             [one] => one.clone(),
+            [one, two] if one.is_empty() || two.is_empty() => String::new(),
             [one, two] => format!("{one} or {two}"),
             [one, .., last] => format!("{one} … {last}"),
             [] => String::new(),
         };
-        text.push_str(&format!(" → {} {words}", name(problem, pair[1])));
+        text.push_str(format!(" → {} {words}", name(problem, pair[1])).trim_end());
     }
     excerpt(text.trim_end(), 400)
 }

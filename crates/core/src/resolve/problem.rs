@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::rc::Rc;
 
 use pubgrub::{
     Dependencies, DependencyConstraints, DependencyProvider, DerivationTree,
@@ -35,6 +36,9 @@ pub(super) struct Need {
     pub(super) text: Option<String>,
 }
 
+/// All that a version needs; shared, because a search asks for it again and again.
+type Needs = Rc<Vec<Need>>;
+
 /// What stands behind a number.
 #[derive(Clone, Debug)]
 pub(super) enum Subject<'a> {
@@ -51,8 +55,8 @@ pub struct Problem<'a> {
     numbers: RefCell<HashMap<Identifier, u32>>,
     tools: BTreeMap<&'a str, u32>,
     sets: RefCell<HashMap<(u32, Option<String>), Set>>,
-    needs: RefCell<HashMap<(u32, u32), std::rc::Rc<Vec<Need>>>>,
-    root: OnceCell<std::rc::Rc<Vec<Need>>>,
+    needs: RefCell<HashMap<(u32, u32), Needs>>,
+    root: OnceCell<Needs>,
     preferred: RefCell<HashMap<u32, u32>>,
     /// The only dependencies that count, where an explanation is being sought.
     only: RefCell<Option<HashSet<(u32, u32)>>>,
@@ -189,13 +193,10 @@ impl<'a> Problem<'a> {
     }
 
     /// What a version of a package needs.
-    pub(super) fn needs(&self, package: u32, version: u32) -> std::rc::Rc<Vec<Need>> {
+    pub(super) fn needs(&self, package: u32, version: u32) -> Needs {
         if package == ROOT {
-            let root = || {
-                std::rc::Rc::new(
-                    self.worked_out(&self.request.dependencies, &self.request.requires),
-                )
-            };
+            let root =
+                || Rc::new(self.worked_out(&self.request.dependencies, &self.request.requires));
             return self.root.get_or_init(root).clone();
         }
         if let Some(needs) = self.needs.borrow().get(&(package, version)) {
@@ -209,7 +210,7 @@ impl<'a> Problem<'a> {
                 .unwrap_or_default(),
             _ => Vec::new(),
         };
-        let needs = std::rc::Rc::new(needs);
+        let needs = Rc::new(needs);
         self.needs.borrow_mut().insert((package, version), needs.clone());
         needs
     }
