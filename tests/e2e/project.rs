@@ -7,8 +7,13 @@ use insta::assert_snapshot;
 use packhouse_tests::{Outcome, Runs as _, TestRegistry, plain};
 
 /// Publishes a circuit that needs `dependencies`.
-fn release(registry: &TestRegistry, identifier: &str, version: &str, dependencies: &[&str]) {
-    release_for(registry, identifier, version, dependencies, "^0.14.0");
+fn release(
+    registry: &TestRegistry,
+    identifier: &str,
+    version: &str,
+    dependencies: &[&str],
+) -> Outcome {
+    release_for(registry, identifier, version, dependencies, "^0.14.0")
 }
 
 fn release_for(
@@ -17,7 +22,7 @@ fn release_for(
     version: &str,
     dependencies: &[&str],
     client: &str,
-) {
+) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let needs: String = dependencies.iter().map(|d| format!("  - {d}\n")).collect();
     let needs = if needs.is_empty() { String::new() } else { format!("dependencies:\n{needs}") };
@@ -28,7 +33,7 @@ fn release_for(
     std::fs::write(dir.path().join("README.md"), format!("# {identifier} {version}\n")).unwrap();
     std::fs::write(dir.path().join("part.ato"), format!("module Part:\n    pass # {version}\n"))
         .unwrap();
-    registry.ci(identifier).tag(&format!("v{version}")).publish(dir.path()).ok();
+    registry.ci(identifier).tag(&format!("v{version}")).publish(dir.path()).ok()
 }
 
 /// A folder with a manifest, and a cache that may be shared.
@@ -177,6 +182,9 @@ fn what_cannot_be_resolved_is_explained_and_changes_nothing() {
         .env("PACKHOUSE_REGISTRY", registry.url())
         .env("PACKHOUSE_TOKEN", registry.admin_token());
     command.outcome().ok();
+    let late = release(&registry, "acme/late", "1.0.0", &["acme/yanked@1.0.0"]);
+    let warned = "every release of dependency `acme/yanked` that fits `1.0.0` is yanked";
+    assert!(late.stderr.contains(warned), "{late}");
     let told = |needs: &str| {
         let manifest = format!("package: {{identifier: acme/board}}\ndependencies: [{needs}]\n");
         let project = Project::new(&registry, ("ato.yaml", &manifest));

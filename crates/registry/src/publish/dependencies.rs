@@ -35,6 +35,13 @@ pub(super) async fn warnings(
                         "no release of dependency `{identifier}` fits `{}`",
                         requirement.text()
                     ));
+                } else if let Some(requirement) = &dependency.requirement
+                    && only_yanked(&releases, train, dependency)
+                {
+                    warnings.push(format!(
+                        "every release of dependency `{identifier}` that fits `{}` is yanked",
+                        requirement.text()
+                    ));
                 }
             }
             Target::File { path, .. } => warnings.push(format!(
@@ -45,6 +52,17 @@ pub(super) async fn warnings(
         }
     }
     Ok(warnings)
+}
+
+/// Whether new projects will not get the dependency, although older ones keep it.
+fn only_yanked(releases: &[Release], train: &Train, dependency: &Dependency) -> bool {
+    let fits = |version| dependency.requirement.as_ref().is_none_or(|r| r.admits(version));
+    let riding = train.members.iter().any(|m| match &dependency.target {
+        Target::Registry { identifier } => m.identifier == *identifier && fits(&m.version),
+        _ => false,
+    });
+    let mut fitting = releases.iter().filter(|r| usable(r) && fits(&r.version));
+    !riding && fitting.all(|release| release.marks.yanked.is_some())
 }
 
 fn usable(release: &Release) -> bool {
