@@ -196,14 +196,12 @@ fn a_source_takes_the_place_of_the_registrys_package() {
     assert_eq!(chosen(resolve(&known, &request("a"))), "a@1.0.0 hub@1.9.0 pre@0.1.0-alpha.1");
 }
 
+/// A package, its version, and the packages and versions that it needs.
+type Row = (usize, u64, Vec<(usize, u64)>);
+
 /// Every choice of one version or none of each package, tried out.
-fn brute_force(rows: &[(usize, u64, Vec<(usize, u64)>)], roots: &[(usize, u64)]) -> bool {
-    fn go(
-        at: usize,
-        picked: &mut Vec<Option<u64>>,
-        rows: &[(usize, u64, Vec<(usize, u64)>)],
-        roots: &[(usize, u64)],
-    ) -> bool {
+fn brute_force(rows: &[Row], roots: &[(usize, u64)]) -> bool {
+    fn go(at: usize, picked: &mut Vec<Option<u64>>, rows: &[Row], roots: &[(usize, u64)]) -> bool {
         if at == picked.len() {
             let met = |(p, major): &(usize, u64)| picked[*p] == Some(*major);
             return roots.iter().all(met)
@@ -234,7 +232,7 @@ proptest! {
         rows in prop::collection::btree_map((0..5_usize, 1..4_u64), prop::collection::btree_map(0..5_usize, 1..4_u64, 0..3), 1..12),
         roots in prop::collection::btree_map(0..5_usize, 1..4_u64, 1..4),
     ) {
-        let rows: Vec<(usize, u64, Vec<(usize, u64)>)> =
+        let rows: Vec<Row> =
             rows.into_iter().map(|((p, v), deps)| (p, v, deps.into_iter().collect())).collect();
         let roots: Vec<(usize, u64)> = roots.into_iter().collect();
         let text = |deps: &[(usize, u64)]| deps.iter().map(|(p, v)| format!("p{p}@{v}.0.0")).collect::<Vec<_>>().join(" ");
