@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
+use packhouse_tests::git_http::backend;
+use packhouse_tests::liar::{Liar, Reply};
 use packhouse_tests::{Outcome, Runs as _, TestRegistry, plain};
 
 /// Publishes a circuit that needs `dependencies`.
@@ -81,6 +83,20 @@ impl Project {
             .told()
             .replace(&self.url, "REGISTRY")
             .replace(self.dir.path().to_str().unwrap(), "DIR")
+    }
+}
+
+/// Makes a folder a repository of one commit.
+fn commit(folder: &Path) {
+    for arguments in [
+        &["init", "--quiet", "--initial-branch=main"][..],
+        &["add", "."],
+        &["commit", "--quiet", "-m", "one"],
+    ] {
+        let mut command = std::process::Command::new("git");
+        command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(arguments);
+        assert!(command.output().unwrap().status.success());
     }
 }
 
@@ -296,15 +312,7 @@ fn folders_and_repositories_are_dependencies_too() {
     let inner =
         "package: {identifier: acme/driver, version: 1.0.0}\ndependencies: [acme/base@^1]\n";
     std::fs::write(driver.join("packages/driver/packhouse.yaml"), inner).unwrap();
-    let git = |arguments: &[&str]| {
-        let mut command = std::process::Command::new("git");
-        command.current_dir(&driver).env("GIT_CONFIG_GLOBAL", "/dev/null");
-        command.args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(arguments);
-        assert!(command.output().unwrap().status.success());
-    };
-    git(&["init", "--quiet", "--initial-branch=main"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "-m", "one"]);
+    commit(&driver);
     std::fs::rename(driver.join(".git"), project.dir.path().join("driver.git")).unwrap();
     let spec =
         format!("git://file://{}/driver.git#main:packages/driver", project.dir.path().display());
@@ -321,6 +329,46 @@ fn folders_and_repositories_are_dependencies_too() {
     std::fs::write(driver.join("packages/driver/more"), "").unwrap();
     project.run(&["sync"]).ok();
     assert!(project.path(".packhouse/modules/acme/driver/more").exists());
+    // A path names no package, so the lockfile tells which dependency is meant.
+    project.run(&["remove", "acme/driver"]).ok();
+    assert!(!project.read("packhouse.yaml").contains("file://"));
+    assert!(!project.path(".packhouse/modules/acme").exists());
+}
+
+#[test]
+fn repositories_are_read_over_http_and_lead_nowhere_else() {
+    let registry = TestRegistry::start();
+    let project = Project::new(
+        &registry,
+        ("packhouse.yaml", "package: {identifier: acme/kit, version: 0.1.0}\n"),
+    );
+    let root = project.dir.path().join("served");
+    std::fs::create_dir_all(root.join("driver")).unwrap();
+    let manifest = "package: {identifier: acme/driver, version: 1.0.0}\n";
+    std::fs::write(root.join("driver/packhouse.yaml"), manifest).unwrap();
+    commit(&root.join("driver"));
+    std::fs::rename(root.join("driver/.git"), root.join("driver.git")).unwrap();
+    let server = Liar::start(move |request| backend(&root, request));
+    let there = format!("{}/driver.git", server.url);
+    let elsewhere = Liar::start({
+        let server = server.url.clone();
+        move |request| Reply::new(302, "").header("location", &format!("{server}{}", request.path))
+    });
+    let locked = Liar::start(|_| Reply::new(401, "").header("www-authenticate", "Basic realm=x"));
+    let untouched = project.read("packhouse.yaml");
+    for url in [&elsewhere.url, &locked.url] {
+        let refused = project.run(&["add", &format!("git://{url}/driver.git#main")]);
+        assert_eq!(refused.code, 2, "{refused}");
+        assert!(refused.stderr.contains("cannot be read"), "{refused}");
+        assert_eq!(project.read("packhouse.yaml"), untouched);
+        assert!(!project.path("packhouse.lock").exists());
+    }
+    project.run(&["add", &format!("git://{there}#main")]).ok();
+    assert!(project.path(".packhouse/modules/acme/driver/packhouse.yaml").exists());
+    assert!(project.read("packhouse.lock").contains(&format!("git = \"{there}\"")));
+    project.run(&["sync", "--offline", "--locked"]).ok();
+    project.run(&["remove", "acme/driver"]).ok();
+    assert!(!project.path(".packhouse/modules/acme").exists());
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod binary;
 pub mod ci;
 pub mod claim_set;
 pub mod dynamodb;
+pub mod git_http;
 pub mod github;
 pub mod http;
 pub mod issuer;

@@ -300,6 +300,7 @@ impl Checkout {
             .args(["-c", "protocol.allow=never", "-c", "core.fsmonitor=false"])
             .args(["-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false"])
             .args(["-c", "submodule.recurse=false", "-c", "core.quotePath=false"])
+            .args(["-c", "http.followRedirects=false"])
             // CI containers often run as another user than the checkout's, which is harmless where
             // git only reads. `status` may run filters that the checkout configures: it is left to
             // git's own judgement of whose checkout it is.

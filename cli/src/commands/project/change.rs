@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use packhouse_client::project::Project;
 use packhouse_client::project::lock::Upgrade;
+use packhouse_client::project::source::is_from;
 use packhouse_client::project::sync;
 use packhouse_core::escape::excerpt;
 use packhouse_core::formats::{self, Edit, Found};
@@ -54,14 +55,9 @@ pub(crate) fn remove(args: &RemoveDependency, global: &Global, ui: &Ui) -> anyho
     let work = Work::new(&args.syncing, global, &project)?;
     for name in &args.packages {
         let identifier = super::super::identifier(name)?;
-        let there: Vec<String> = project
-            .manifest
-            .dependencies
-            .iter()
-            .filter_map(self::identifier)
-            .map(ToString::to_string)
-            .collect();
-        if !there.iter().any(|known| known.parse::<Identifier>().as_ref() == Ok(&identifier)) {
+        let Some(target) = target(&project, &identifier)? else {
+            let there = project.manifest.dependencies.iter().filter_map(self::identifier);
+            let there: Vec<String> = there.map(ToString::to_string).collect();
             let near = nearest(name, there.iter().map(String::as_str));
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -69,10 +65,23 @@ pub(crate) fn remove(args: &RemoveDependency, global: &Global, ui: &Ui) -> anyho
             };
             let message = format!("`{identifier}` is no dependency in `{}`", project.manifest.path);
             return Err(Stop::new(Exit::NotFound, message, hint).into());
-        }
-        project = with(&project, &Edit::Remove(&identifier))?;
+        };
+        project = with(&project, &Edit::Remove(&target))?;
     }
     run(&project, &work, &args.syncing, Upgrade::No, true, ui)
+}
+
+/// The dependency that a name means: the one that says so or, where it names a folder or a repository
+/// only, the one that the lockfile has the package from.
+fn target(project: &Project, name: &Identifier) -> anyhow::Result<Option<Target>> {
+    let dependencies = &project.manifest.dependencies;
+    if let Some(known) = dependencies.iter().find(|d| identifier(d) == Some(name)) {
+        return Ok(Some(known.target.clone()));
+    }
+    let lock = project.lock()?;
+    let Some(locked) = lock.as_ref().and_then(|lock| lock.get(name)) else { return Ok(None) };
+    let mut targets = dependencies.iter().map(|d| &d.target);
+    Ok(targets.find(|target| is_from(project, target, &locked.source)).cloned())
 }
 
 pub(crate) fn update(args: &Update, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {

@@ -214,6 +214,20 @@ fn read(
     }
 }
 
+/// Whether what `project` itself asks for as `target` is what the lockfile has from `source`.
+pub fn is_from(project: &Project, target: &Target, source: &Source) -> bool {
+    match (target, source) {
+        (Target::File { path, .. }, Source::File { path: locked }) => {
+            relative(&project.folder, &project.folder.join(path)) == *locked
+        }
+        (
+            Target::Git { url, reference, path, .. },
+            Source::Git { url: u, reference: r, path: p, .. },
+        ) => (url, reference, path) == (u, r, p),
+        _ => false,
+    }
+}
+
 /// `path` as seen from `base`, with `/` between parts, so that a lockfile is the same on every machine.
 fn relative(base: &Path, path: &Path) -> String {
     let plain = |path: &Path| {

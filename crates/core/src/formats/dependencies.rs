@@ -6,6 +6,7 @@
 use super::edit::{parse, splice, split_mark};
 use super::value::{Node, Value};
 use super::yaml;
+use crate::audit::target_text;
 use crate::identifier::Identifier;
 use crate::manifest::{Dependency, Manifest, Target};
 
@@ -14,8 +15,8 @@ use crate::manifest::{Dependency, Manifest, Target};
 pub enum Edit<'a> {
     /// Adds one, or replaces the one of the same identifier.
     Add(&'a Dependency),
-    /// Takes one away.
-    Remove(&'a Identifier),
+    /// Takes away the one with this target, or with its identifier.
+    Remove(&'a Target),
 }
 
 /// Why a manifest cannot be edited.
@@ -23,7 +24,7 @@ pub enum Edit<'a> {
 pub enum EditError {
     /// It has no such dependency.
     #[error("`{0}` is no dependency in it")]
-    NotThere(Identifier),
+    NotThere(String),
     /// The format has no place for one.
     #[error("dependencies of this format cannot be edited by a program")]
     Unsupported,
@@ -53,11 +54,14 @@ pub(super) fn apply(
 ) -> Result<String, EditError> {
     let (mark, body) = split_mark(text);
     let root = parse(body, yaml::read).ok_or(EditError::ByHand)?;
-    let wanted = match edit {
-        Edit::Add(dependency) => identifier(dependency),
-        Edit::Remove(identifier) => Some(*identifier),
+    let target = match edit {
+        Edit::Add(dependency) => &dependency.target,
+        Edit::Remove(target) => *target,
     };
-    let known = manifest.dependencies.iter().find(|d| wanted.is_some() && identifier(d) == wanted);
+    let named = identifier(target);
+    let is_it =
+        |d: &&Dependency| d.target == *target || named.is_some() && identifier(&d.target) == named;
+    let known = manifest.dependencies.iter().find(is_it);
     let list = root.get(KEY);
     let items: &[Node] = match list.map(|node| &node.value) {
         Some(Value::List(items)) => items,
@@ -67,7 +71,7 @@ pub(super) fn apply(
     let at = known.and_then(|known| items.iter().position(|item| Some(item.at) == known.at));
     let mut expected: Vec<serde_json::Value> = items.iter().map(Node::to_json).collect();
     let new = match (edit, at) {
-        (Edit::Remove(identifier), None) => return Err(EditError::NotThere((*identifier).clone())),
+        (Edit::Remove(target), None) => return Err(EditError::NotThere(target_text(target))),
         (Edit::Remove(_), Some(at)) => {
             expected.remove(at);
             removed(body, &root, items, at)
@@ -87,8 +91,8 @@ pub(super) fn apply(
     if before == after { Ok(format!("{mark}{new}")) } else { Err(EditError::ByHand) }
 }
 
-fn identifier(dependency: &Dependency) -> Option<&Identifier> {
-    match &dependency.target {
+fn identifier(target: &Target) -> Option<&Identifier> {
+    match target {
         Target::Registry { identifier } => Some(identifier),
         Target::Git { identifier, .. } | Target::File { identifier, .. } => identifier.as_ref(),
         Target::Native(_) | Target::Url { .. } => None,
@@ -290,7 +294,9 @@ mod tests {
 
     fn without(format: &str, text: &str, id: &str) -> Result<String, EditError> {
         let identifier = id.parse().unwrap();
-        by_id(format).unwrap().edit_dependencies(text, &Edit::Remove(&identifier))
+        by_id(format)
+            .unwrap()
+            .edit_dependencies(text, &Edit::Remove(&Target::Registry { identifier }))
     }
 
     #[test]

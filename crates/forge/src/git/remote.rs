@@ -2,7 +2,7 @@
 //!
 //! The commit goes into a bare repository of its own, one level deep: no work tree, no hooks, no
 //! submodules, no filters, objects checked as they come. Only the protocol of the address is allowed,
-//! so a redirect leads nowhere else, and nothing asks for a password.
+//! no redirect is followed, and nothing asks for a password.
 
 use std::path::Path;
 use std::time::Duration;
