@@ -3,7 +3,7 @@
 use packhouse_client::fetch::{Chosen, Wanted, choose, resolve};
 use packhouse_client::{Client, ClientError};
 use packhouse_core::api::read::{IndexFile, IndexVersion, ReleaseInfo};
-use packhouse_core::escape::excerpt;
+use packhouse_core::escape::{excerpt, excerpt_lines};
 use serde_json::json;
 
 use crate::args::{Global, Info};
@@ -37,6 +37,9 @@ pub(crate) fn run(args: &Info, global: &Global, ui: &Ui) -> anyhow::Result<Exit>
     }
     for warning in chosen.iter().flat_map(|chosen| &chosen.warnings) {
         ui.warn(warning);
+    }
+    for warning in release.iter().flat_map(|release| release.warnings.iter().take(LISTED)) {
+        ui.warn(&excerpt_lines(warning, 500));
     }
     let mut out = String::new();
     match (&release, &chosen) {

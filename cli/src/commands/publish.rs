@@ -245,7 +245,7 @@ fn published(
                 let seen = if result.note.is_none() { ", read back" } else { "" };
                 ui.done(verb, &format!("{title}: {}{seen}", size(receipt.bytes)));
                 for warning in receipt.warnings.iter().take(20) {
-                    ui.warn(&packhouse_core::escape::excerpt(warning, 500));
+                    ui.warn(&packhouse_core::escape::excerpt_lines(warning, 500));
                 }
             }
         }

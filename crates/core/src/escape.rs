@@ -19,6 +19,14 @@ pub fn excerpt(text: &str, limit_chars: usize) -> String {
     }
 }
 
+/// A text of several lines: [`excerpt`] of each of the first ten. Those after the first are items of a
+/// list, so that none of them looks like a line of ours or like a command to a CI's log.
+pub fn excerpt_lines(text: &str, limit_chars: usize) -> String {
+    let mut lines = text.split('\n').take(10).map(|line| excerpt(line, limit_chars));
+    let first = lines.next().unwrap_or_default();
+    lines.fold(first, |all, line| all + "\n  - " + line.trim_start())
+}
+
 /// Whether `c` steers a terminal, breaks a line, or is invisible (Unicode Bidi_Control, zero width, tags).
 fn steers(c: char) -> bool {
     c.is_control()
@@ -76,6 +84,7 @@ mod tests {
         assert_eq!(printable("x##[stop-commands]k"), "x##\\u{5b}stop-commands]k");
         assert_eq!(excerpt("\u{202e}äbc", 2), "\\u{202e}ä…");
         assert_eq!(excerpt("äb", 2), "äb");
+        assert_eq!(excerpt_lines("a\n  ::error::b\n\x1b", 11), "a\n  - ::error::…\n  - \\u{1b}");
         assert_eq!(workflow_data("50%\r\n::error::x"), "50%25%0A::error::x");
         assert_eq!(workflow_property("a,b:c"), "a%2Cb%3Ac");
         assert_eq!(

@@ -27,19 +27,19 @@ type Edge = (u32, u32);
 pub(super) fn explain(problem: &Problem, failure: Failure) -> Unresolved {
     let tree = match failure {
         Failure::Unsatisfiable(tree) => tree,
-        Failure::TooHard => {
-            return Unresolved {
-                kind: UnresolvedKind::TooHard,
-                lines: vec![format!(
-                    "no set of versions for `{}` was found in time",
-                    problem.request.title
-                )],
-                help: "name versions of what it needs more narrowly".to_owned(),
-            };
-        }
+        Failure::TooHard => return too_hard(problem),
     };
     let edges = core(problem, &tree);
     told(problem, &edges)
+}
+
+pub(super) fn too_hard(problem: &Problem) -> Unresolved {
+    let title = &problem.request.title;
+    Unresolved {
+        kind: UnresolvedKind::TooHard,
+        lines: vec![format!("no set of versions for `{title}` was found in time")],
+        help: "name versions of what it needs more narrowly".to_owned(),
+    }
 }
 
 /// PubGrub's proof that there is no answer.

@@ -103,6 +103,25 @@ impl Known {
         Ok(())
     }
 
+    /// Takes in a version that is about to be released, beside those that a registry has.
+    pub fn add_version(
+        &mut self,
+        identifier: Identifier,
+        version: Version,
+        dependencies: Vec<Dependency>,
+    ) {
+        let fresh = || Package { candidates: Vec::new(), source: None };
+        let candidates = &mut self.packages.entry(identifier).or_insert_with(fresh).candidates;
+        candidates.push(Candidate {
+            version: Some(version),
+            dependencies,
+            requires: Vec::new(),
+            yanked: None,
+            in_service: true,
+        });
+        candidates.sort_by(|a, b| a.version.cmp(&b.version));
+    }
+
     /// Takes in a package from a folder or a repository, instead of the registry's.
     pub fn add_source(&mut self, source: SourcePackage) {
         let candidate = Candidate {

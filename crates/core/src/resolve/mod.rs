@@ -103,10 +103,30 @@ pub enum UnresolvedKind {
 ///
 /// [`Unresolved`] with an explanation that names the chain.
 pub fn resolve(known: &Known, request: &Request) -> Result<Resolution, Unresolved> {
-    let problem = Problem::new(known, request);
+    answer(&Problem::new(known, request), request)
+}
+
+/// The same within so many steps, explanation included: for a service, which answers many at once.
+///
+/// # Errors
+///
+/// [`Unresolved`]; [`UnresolvedKind::TooHard`] where the steps did not suffice to say why.
+pub fn resolve_within(
+    known: &Known,
+    request: &Request,
+    steps: u64,
+) -> Result<Resolution, Unresolved> {
+    answer(&Problem::new(known, request).within(steps), request)
+}
+
+fn answer(problem: &Problem, request: &Request) -> Result<Resolution, Unresolved> {
     let resolution = match problem.solve() {
         Ok(chosen) => problem.resolution(&chosen),
-        Err(failure) => return Err(explain::explain(&problem, failure)),
+        Err(failure) => {
+            let found = explain::explain(problem, failure);
+            // A search that was cut short cannot tell which dependencies matter.
+            return Err(if problem.is_exhausted() { explain::too_hard(problem) } else { found });
+        }
     };
     if request.cycles == Cycles::Refused
         && let Some(found) = cycle::find(request, &resolution)

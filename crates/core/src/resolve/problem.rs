@@ -61,6 +61,8 @@ pub struct Problem<'a> {
     /// The only dependencies that count, where an explanation is being sought.
     only: RefCell<Option<HashSet<(u32, u32)>>>,
     steps: Cell<u64>,
+    /// Steps that are left for all searches together.
+    left: Cell<u64>,
 }
 
 /// Why a search stopped.
@@ -105,7 +107,20 @@ impl<'a> Problem<'a> {
             preferred: RefCell::default(),
             only: RefCell::default(),
             steps: Cell::new(0),
+            left: Cell::new(u64::MAX),
         }
+    }
+
+    /// With so many steps for all searches together, those of an explanation included.
+    #[must_use]
+    pub(super) fn within(self, steps: u64) -> Self {
+        self.left.set(steps);
+        self
+    }
+
+    /// Whether all steps are used up, so that what was found may be wrong.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.left.get() == 0
     }
 
     /// Chosen version numbers by package number.
@@ -354,6 +369,7 @@ impl DependencyProvider for Problem<'_> {
 
     fn should_cancel(&self) -> Result<(), TooHard> {
         self.steps.set(self.steps.get() + 1);
-        if self.steps.get() > STEPS { Err(TooHard) } else { Ok(()) }
+        self.left.set(self.left.get().saturating_sub(1));
+        if self.steps.get() > STEPS || self.is_exhausted() { Err(TooHard) } else { Ok(()) }
     }
 }

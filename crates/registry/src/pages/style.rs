@@ -34,7 +34,7 @@ aside ul,.list{list-style:none;margin:0;padding:0}aside li{padding:.1rem 0}\
 .list li{padding:.7rem 0;border-bottom:1px solid var(--line)}\
 .list p{margin:.1rem 0 0}\
 .mark{border:1px solid currentColor;border-radius:1rem;padding:0 .5rem;font-size:.8rem;color:#b3261e}\
-.warn{border:1px solid #b3261e;border-radius:.5rem;padding:.5rem 1rem}\
+.warn{border:1px solid #b3261e;border-radius:.5rem;padding:.5rem 1rem;white-space:pre-line}\
 .dim{opacity:.7;font-size:.9rem}\
 article{border-top:1px solid var(--line);margin-top:1.5rem}\
 footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:1rem}";

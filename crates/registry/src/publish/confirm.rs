@@ -241,15 +241,26 @@ async fn release(
     attachments: Option<Vec<Attachment>>,
     caller: &Caller,
 ) -> ApiResult<Release> {
-    let mut warnings = dependencies::warnings(app, &checked.manifest.dependencies, train).await?;
-    if let Some(native) = &checked.described.native
-        && let Some(holder) = app.ledger.native(native).await?
-        && holder != intent.identifier
-    {
-        warnings.push(format!(
-            "the name `{}` is held by `{holder}`: this package is found as `{}` only",
-            native.name, intent.identifier
-        ));
+    let asked = dependencies::Asked {
+        identifier: &intent.identifier,
+        version: &intent.version,
+        dependencies: &checked.manifest.dependencies,
+        train,
+    };
+    let mut warnings = dependencies::warnings(app, &asked).await;
+    if let Some(native) = &checked.described.native {
+        match app.ledger.native(native).await {
+            Ok(Some(holder)) if holder != intent.identifier => warnings.push(format!(
+                "the name `{}` is held by `{holder}`: this package is found as `{}` only",
+                native.name, intent.identifier
+            )),
+            Ok(_) => {}
+            // Only a warning depends on it: the commit decides who holds the name.
+            Err(error) => crate::log::info(&format!(
+                "{}@{}: who holds `{}` was not looked up: {error}",
+                intent.identifier, intent.version, native.name
+            )),
+        }
     }
     Ok(Release {
         schema: SCHEMA,

@@ -179,8 +179,14 @@ struct Package {
 
 impl Package {
     fn new(name: &'static str) -> Self {
+        Self::needing(name, &[])
+    }
+
+    fn needing(name: &'static str, needs: &[&str]) -> Self {
+        let needs: String = needs.iter().map(|name| format!("  - {name}\n")).collect();
+        let needs = if needs.is_empty() { needs } else { format!("dependencies:\n{needs}") };
         let manifest = format!(
-            "package:\n  identifier: {name}\n  version: 1.2.3\n  summary: Faults\n  license: MIT\n  repository: https://github.com/acme/packages\n"
+            "package:\n  identifier: {name}\n  version: 1.2.3\n  summary: Faults\n  license: MIT\n  repository: https://github.com/acme/packages\n{needs}"
         );
         let (zip, digest) = zip(&[("packhouse.yaml", &manifest), ("README.md", "# Faults\n")]);
         Self { name, zip, digest, artifacts: None }
@@ -253,8 +259,9 @@ async fn every_call_may_fail(what: &str, train: &[Package]) {
                 world.faults.fail_nth(place, fault);
                 let first = world.publish(train, "1").await;
                 assert!(!world.faults.is_pending(), "{context}: the fault came up");
-                // Tidying up is nobody's wait: all else must say that it did not go well.
-                let fine = if *verb == "discard" {
+                // Tidying up is nobody's wait, and warnings stop no publish: all else must say that
+                // it did not go well.
+                let fine = if matches!(*verb, "discard" | "releases") {
                     StatusCode::OK
                 } else {
                     StatusCode::SERVICE_UNAVAILABLE
@@ -280,6 +287,46 @@ async fn every_call_may_fail(what: &str, train: &[Package]) {
 #[tokio::test]
 async fn a_publish_survives_every_fault_of_the_stores() {
     every_call_may_fail("one package", &[Package::new("acme/sensor")]).await;
+}
+
+#[tokio::test]
+async fn a_publish_with_dependencies_survives_every_fault_of_the_stores() {
+    let board = Package::needing("acme/board", &["acme/sensor", "acme/motor"]);
+    every_call_may_fail("with dependencies", &[board]).await;
+}
+
+#[tokio::test]
+async fn a_look_up_for_warnings_that_fails_is_no_warning() {
+    let issuer = issuer();
+    // What a publish of the board warns about, with its `nth` call failing; and its calls.
+    let board = async |nth: Option<usize>| {
+        let world = World::new(&issuer);
+        world.publish(&[Package::needing("acme/sensor", &["acme/gone"])], "1").await;
+        let before = world.faults.calls().len();
+        if let Some(nth) = nth {
+            world.faults.fail_nth(nth, Fault::Before);
+        }
+        let board = Package::needing("acme/board", &["acme/sensor"]);
+        let answer = world.publish(&[board], "2").await;
+        assert!(!world.faults.is_pending(), "the fault came up");
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.json);
+        let kept = world.ledger.releases(&"acme/board".parse().unwrap()).await.unwrap();
+        let told = answer.json["receipt"].get("warnings").cloned().unwrap_or(json!([]));
+        assert_eq!(json!(kept[0].warnings), told, "the receipt tells what is kept");
+        (kept[0].warnings.clone(), world.faults.calls().split_off(before))
+    };
+    let (warnings, calls) = board(None).await;
+    assert_eq!(
+        warnings,
+        [
+            "`acme/board@1.2.3` needs `acme/gone`, which the registry does not have:\n  acme/board@1.2.3 → acme/sensor → acme/gone"
+        ]
+    );
+    let look_ups = || calls.iter().enumerate().filter(|(_, call)| **call == "releases");
+    assert_eq!(look_ups().count(), 2, "the dependency, and what it leads to");
+    for (nth, _) in look_ups() {
+        assert!(board(Some(nth)).await.0.is_empty(), "call {nth}");
+    }
 }
 
 #[tokio::test]
