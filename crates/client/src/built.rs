@@ -23,8 +23,10 @@ pub fn strict(source: &Source) -> Result<Strict, ClientError> {
     let folder_name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let builds = folder.join(BuildOutputs::folder(&source.manifest));
     // Behind a link lies what is not the package's.
-    let inside = |path: &Path| fs_err::canonicalize(path).is_ok_and(|path| path.starts_with(&folder));
-    let mut build = BuildOutputs { exists: builds.is_dir() && inside(&builds), files: BTreeMap::new() };
+    let inside =
+        |path: &Path| fs_err::canonicalize(path).is_ok_and(|path| path.starts_with(&folder));
+    let mut build =
+        BuildOutputs { exists: builds.is_dir() && inside(&builds), files: BTreeMap::new() };
     for target in source.manifest.exports.iter().filter(|export| export.kind == "build") {
         let plain = target.name.parse::<TreePath>().is_ok() && !target.name.contains('/');
         let path = builds.join(&target.name);

@@ -38,7 +38,7 @@ impl Rule for ArtifactMissing {
                     let folder = quote(format!("{folder}/{target}"));
                     let message = format!("the target {} has no {what}: no {} in {folder}", quote(target), quote(format!("*{ending}")));
                     let draft = circuit::at_target(self.finding(message), m, target);
-                    found.push(draft.about(format!("{target} {ending}")).help("build all of it with `ato build --target all`"));
+                    found.push(draft.about(format!("{target} {ending}")).help("build it again with `ato build`, and keep what it leaves"));
                 }
             }
         }

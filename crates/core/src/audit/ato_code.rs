@@ -189,7 +189,15 @@ mod tests {
         let text = "import A; import B, C # import D\nfrom \"a/b.ato\" import E, F\nimport G from 'c.ato'\n    from \"d.ato\" import \\\n  H\n";
         assert_eq!(
             imports(text),
-            ["1:1 A", "1:11 B", "1:11 C", "2:1 E of a/b.ato", "2:1 F of a/b.ato", "3:1 G of c.ato", "4:5 H of d.ato"]
+            [
+                "1:1 A",
+                "1:11 B",
+                "1:11 C",
+                "2:1 E of a/b.ato",
+                "2:1 F of a/b.ato",
+                "3:1 G of c.ato",
+                "4:5 H of d.ato"
+            ]
         );
     }
 

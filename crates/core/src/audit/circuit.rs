@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::ato_code::{self, Code};
 use super::{Draft, Facts};
 use crate::manifest::{Manifest, Name, Target};
-use crate::tree::TreePath;
+use crate::tree::{TreeFile, TreePath};
 
 /// The strict set is about circuits.
 pub(super) fn is_circuit(facts: &Facts) -> bool {
@@ -42,11 +42,15 @@ pub(super) fn build<'a>(m: &'a Manifest, target: &str) -> Option<&'a Value> {
     m.original.get("builds")?.get(target)
 }
 
-/// The file of the target `usage`, relative to the package's folder.
-pub(super) fn usage_file(m: &Manifest) -> Option<String> {
+/// The file of the target `usage`, which stands below the folder of sources or the package's own.
+pub(super) fn usage_file<'a>(facts: &Facts<'a>) -> Option<(String, &'a TreeFile)> {
+    let m = facts.manifest;
     let usage = m.exports.iter().find(|export| export.kind == "build" && export.name == "usage")?;
     let source = folder(m, "src").unwrap_or_default();
-    resolve(&source, usage.path.as_deref()?)
+    [source.as_str(), ""].into_iter().find_map(|base| {
+        let path = resolve(base, usage.path.as_deref()?)?;
+        facts.tree.get(&path).map(|file| (path, file))
+    })
 }
 
 /// A folder that `paths` names, without a final `/`; empty at the root.

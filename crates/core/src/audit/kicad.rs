@@ -25,7 +25,8 @@ pub(super) fn models(bytes: &[u8]) -> Vec<(String, Place)> {
                 continue;
             }
             _ => {
-                let ends = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b')' | b'"');
+                let ends =
+                    |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b')' | b'"');
                 let word = bare(&mut cursor, ends);
                 if opened && word == b"model" {
                     (opened, wanted) = (false, true);
@@ -79,7 +80,10 @@ mod tests {
     #[test]
     fn quoted_and_bare_models_are_found_with_their_lines() {
         let board = "(kicad_pcb (version 1)\n  (footprint \"a:model\" (property \"model\" \"b\")\n    (model \"${KIPRJMOD}/a b\\\"(.step\" (offset (xyz 0 0 0)))\n  (model $(X)/c.wrl\n   (rotate)) (model) (models \"d\") (model\n \"e\"";
-        let found: Vec<_> = models(board.as_bytes()).into_iter().map(|(path, at)| format!("{}:{} {path}", at.line, at.column)).collect();
+        let found: Vec<_> = models(board.as_bytes())
+            .into_iter()
+            .map(|(path, at)| format!("{}:{} {path}", at.line, at.column))
+            .collect();
         assert_eq!(found, ["3:12 ${KIPRJMOD}/a b\"(.step", "4:10 $(X)/c.wrl", "6:2 e"]);
     }
 

@@ -29,8 +29,7 @@ impl Rule for UsageImport {
             found.push(draft.help("add for example `usage: {entry: usage.ato:Usage}` to `builds`"));
             return;
         }
-        let path = circuit::usage_file(m);
-        let Some((path, file)) = path.and_then(|path| facts.tree.get(&path).map(|file| (path, file))) else {
+        let Some((path, file)) = circuit::usage_file(facts) else {
             let draft = self.finding("the file of the target `usage` is not there");
             let draft = circuit::at_target(draft, m, "usage").about("file");
             found.push(draft.help("name a file of the package: `entry: usage.ato:Usage`"));

@@ -26,8 +26,7 @@ impl Rule for UsageInReadme {
             return;
         }
         let Some(readme) = facts.tree.get(README) else { return };
-        let Some(path) = circuit::usage_file(facts.manifest) else { return };
-        let Some(usage) = facts.tree.get(&path) else { return };
+        let Some((path, usage)) = circuit::usage_file(facts) else { return };
         if memchr::memmem::find(&readme.bytes, &usage.bytes).is_none() {
             let message = format!("does not hold {} as it is", quote(&path));
             let draft = self.finding(message).file(README).about(&path);
