@@ -197,6 +197,7 @@ Examples:
   packhouse audit
   packhouse audit packages/* --fail-on warning
   packhouse audit --format sarif > findings.sarif
+  packhouse audit --strict             a circuit, as `ato package verify --strict`
   packhouse audit --registry https://packages.example.org    also: versions, dependencies")]
 pub(crate) struct Audit {
     /// Folders or manifests
@@ -211,6 +212,9 @@ pub(crate) struct Audit {
     /// The tag that is released; default: that of the job
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
+    /// Also what `ato package verify --strict` checks of a circuit, as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) files: Files,
 }

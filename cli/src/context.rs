@@ -187,13 +187,14 @@ pub(crate) fn setting(job: &Job, folder: &Path, tag: Option<&str>, ui: &Ui) -> S
     let tag = tag.or(job.tag()).map(str::to_owned);
     if job.in_actions {
         let (repository, branch) = (job.repository.clone(), job.branch().map(str::to_owned));
-        return Setting { repository, tag, branch };
+        return Setting { repository, tag, branch, strict: None };
     }
     match Checkout::find(folder) {
         Ok(Some(checkout)) => Setting {
             repository: checkout.repository().ok().flatten(),
             tag,
             branch: checkout.branch().ok().flatten(),
+            strict: None,
         },
         Ok(None) => Setting { tag, ..Setting::default() },
         Err(error) => {
@@ -216,7 +217,7 @@ pub(crate) fn cheap_setting(job: &Job, source: &Source, tag: Option<&str>, ui: &
         return setting(job, &source.folder, tag, ui);
     }
     let tag = tag.or(job.tag()).map(str::to_owned);
-    Setting { repository: declared, tag, branch: None }
+    Setting { repository: declared, tag, ..Setting::default() }
 }
 
 /// Opens the package in `place`, or ends with what is wrong with its manifest.

@@ -427,3 +427,122 @@ fn hostile_names_are_shown_and_do_nothing() {
         }
     }
 }
+
+const CIRCUIT: &str = "requires-atopile: ^0.14.0
+package:
+  identifier: acme/sensor
+  version: 1.2.3
+  repository: https://github.com/acme/sensor
+  license: MIT
+  summary: Reads a sensor
+paths:
+  layout: ./layouts
+builds:
+  usage: {entry: usage.ato:Usage, hide_designators: true, exclude_checks: [PCB.requires_drc_check]}
+";
+const USAGE: &str =
+    "from \"acme/sensor/sensor.ato\" import Sensor\n\nmodule Usage:\n    sensor = new Sensor\n";
+
+/// A circuit in a folder `sensor` that `ato package verify --strict` would pass.
+fn circuit() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("sensor");
+    let readme = format!("# Sensor\n\n```ato\n{USAGE}```\n");
+    for (path, text) in [
+        ("ato.yaml", CIRCUIT),
+        (".gitignore", "build/\n"),
+        ("LICENSE", "MIT License\n"),
+        ("README.md", &readme),
+        ("usage.ato", USAGE),
+        ("sensor.ato", "import Resistor\n\nmodule Sensor:\n    upper = new Resistor\n"),
+        (
+            "layouts/usage/usage.kicad_pcb",
+            "(kicad_pcb (footprint \"a\" (model \"${KIPRJMOD}/../../parts/a/a.step\")))\n",
+        ),
+        ("parts/a/a.step", "ISO-10303-21;\n"),
+        ("build/builds/usage/usage.glb", "glTF"),
+        ("build/builds/usage/usage.bom.csv", "Designator\n"),
+        ("build/builds/usage/usage.gerber.zip", "PK"),
+        ("build/builds/usage/usage.pcba.step", "ISO-10303-21;\n"),
+    ] {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    (dir, folder)
+}
+
+#[test]
+fn strict_names_each_thing_that_ato_would_miss() {
+    let (_dir, folder) = circuit();
+    assert_snapshot!(audit(&folder, &["--strict"]).told(), @"
+    exit 0
+    acme/sensor 1.2.3: no findings
+    ");
+    let replaced = |file: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(text.contains(from), "{file}");
+        (file.to_owned(), Some(text.replace(from, to)))
+    };
+    let gone = |file: &str| (file.to_owned(), None);
+    for (rule, (file, text), told) in [
+        ("artifact-missing", gone("build/builds/usage/usage.glb"), "`*.glb`"),
+        ("artifact-missing", gone("build/builds/usage/usage.bom.csv"), "`*.bom.csv`"),
+        ("artifact-missing", gone("build/builds/usage/usage.gerber.zip"), "`*gerber.zip`"),
+        ("artifact-missing", gone("build/builds/usage/usage.pcba.step"), "`*step`"),
+        ("model-missing", gone("parts/a/a.step"), "`parts/a/a.step`"),
+        ("file-structure", gone("sensor.ato"), "`sensor.ato`"),
+        ("file-structure", gone("layouts/usage/usage.kicad_pcb"), "`layouts`"),
+        ("file-structure", replaced("ato.yaml", "hide_designators: true, ", ""), "designators"),
+        ("file-structure", replaced("ato.yaml", "[PCB.requires_drc_check]", "[]"), "design rule"),
+        (
+            "file-structure",
+            replaced("ato.yaml", "acme/sensor\n  version", "acme/probe\n  version"),
+            "`sensor`",
+        ),
+        ("usage-import", replaced("ato.yaml", "  usage: {", "  default: {"), "target `usage`"),
+        ("usage-import", replaced("usage.ato", "acme/sensor/", ""), "`sensor.ato`"),
+        ("usage-in-readme", replaced("README.md", "sensor = new", "probe = new"), "`usage.ato`"),
+        ("unused-import", replaced("sensor.ato", "new Resistor", "new Capacitor"), "`Resistor`"),
+        (
+            "duplicate-import",
+            replaced("sensor.ato", "import Resistor", "import Resistor; import Resistor"),
+            "`Resistor`",
+        ),
+        (
+            "dependency-pinned",
+            replaced("ato.yaml", "builds:", "dependencies: [acme/i2c]\nbuilds:"),
+            "`acme/i2c`",
+        ),
+    ] {
+        let path = folder.join(&file);
+        let before = std::fs::read(&path).unwrap();
+        match text {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let strict = audit(&folder, &["--strict"]);
+        assert_eq!(strict.code, 1, "{file}: {strict}");
+        let heading = format!("error[{rule}]: ");
+        let named =
+            strict.stdout.lines().any(|line| line.starts_with(&heading) && line.contains(told));
+        assert!(named, "{rule}, {told}: {strict}");
+        let plain = audit(&folder, &[]);
+        assert_eq!(plain.code, 0, "{file}: {plain}");
+        std::fs::write(&path, before).unwrap();
+    }
+    std::fs::remove_dir_all(folder.join("build")).unwrap();
+    let unbuilt = audit(&folder, &["--strict"]);
+    assert!(unbuilt.code == 1 && unbuilt.stdout.contains("error[build-missing]"), "{unbuilt}");
+    assert!(!unbuilt.stdout.contains("artifact-missing"), "one finding is enough: {unbuilt}");
+}
+
+#[cfg(unix)]
+#[test]
+fn strict_looks_at_no_build_behind_a_link() {
+    let (dir, folder) = circuit();
+    std::fs::rename(folder.join("build"), dir.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("elsewhere"), folder.join("build")).unwrap();
+    let outcome = audit(&folder, &["--strict", "--exclude", "build"]);
+    assert!(outcome.stdout.contains("error[build-missing]"), "{outcome}");
+}

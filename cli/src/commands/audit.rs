@@ -57,6 +57,9 @@ fn one(
         Opened::Broken { folder, .. } => folder,
         Opened::Package(source) => {
             setting = context::cheap_setting(&context::job(), source, args.tag.as_deref(), ui);
+            if args.strict {
+                setting.strict = Some(packhouse_client::built::strict(source)?);
+            }
             if let Some(registry) = context::registry_of(global, Some(&source.manifest))? {
                 facts = known(source, &setting, &context::client(global, &registry)?, &[])?;
             }

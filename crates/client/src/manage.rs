@@ -228,8 +228,19 @@ impl Client {
         let needed: Vec<_> = needed.into_iter().collect();
         let found = crate::parallel(&needed, 8, |_, (needed, _)| self.index(needed));
         for ((_, target), index) in needed.iter().zip(found) {
-            if index?.is_none() {
+            let Some(index) = index? else {
                 facts.missing_dependencies.push(target_text(target));
+                continue;
+            };
+            let entries = index.versions.iter().filter(|entry| entry.in_service());
+            let held: Vec<_> =
+                entries.filter_map(|e| Version::parse(e.order, &e.version).ok()).collect();
+            let same = manifest.dependencies.iter().filter(|d| d.target == **target);
+            for wanted in same.filter_map(|d| d.requirement.as_ref()) {
+                if !held.iter().any(|version| wanted.admits(version)) {
+                    let missing = (target_text(target), wanted.text().to_owned());
+                    facts.missing_releases.push(missing);
+                }
             }
         }
         Ok(facts)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::api::{PublishRequest, RehearsalRequest, Supposed, SupposedRepository, TrainMember};
 use crate::archive::{self, Archive};
-use crate::audit::{self, Facts, Finding, Oddity, RegistryFacts};
+use crate::audit::{self, Facts, Finding, Oddity, RegistryFacts, Strict};
 use crate::escape::printable;
 use crate::formats::{self, Broken, FORMATS, Format, Found, NameError};
 use crate::identifier::Identifier;
@@ -56,6 +56,8 @@ pub struct Setting {
     pub tag: Option<String>,
     /// The branch, for the record.
     pub branch: Option<String>,
+    /// Whether the audit is strict, and what it needs for that.
+    pub strict: Option<Strict>,
 }
 
 impl Setting {
@@ -313,6 +315,7 @@ impl Source {
             tag: setting.tag.as_deref(),
             source_repository: setting.repository.as_deref(),
             registry,
+            strict: setting.strict.as_ref(),
             ..Facts::new(&self.tree, &self.manifest, limits)
         }
     }

@@ -32,7 +32,10 @@ impl Rule for DependencyPinned {
                 None => format!("{} takes whatever version is newest", quote(identifier)),
                 Some(requirement) => format!("{} of {} is not one version", quote(requirement.text()), quote(identifier)),
             };
-            let draft = self.finding(message).file(&m.path).about(identifier.key()).help(help);
+            // `ato package verify` refuses it.
+            let strict = facts.strict.is_some() && m.format == "ato";
+            let severity = if strict { Severity::Error } else { self.severity() };
+            let draft = self.finding(message).severity(severity).file(&m.path).about(identifier.key()).help(help);
             found.push(match dependency.at {
                 Some(at) => draft.at(at),
                 None => draft,

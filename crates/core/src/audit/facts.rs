@@ -1,5 +1,8 @@
 //! Facts: what a rule may look at. The caller gathers them; a rule never asks the world itself.
 
+use std::collections::BTreeMap;
+
+use super::circuit;
 use crate::digest::TreeDigest;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
@@ -40,6 +43,35 @@ pub struct RegistryFacts {
     pub same_version: Option<TreeDigest>,
     /// Dependencies (their text, see [`super::target_text`]) that the registry does not hold.
     pub missing_dependencies: Vec<String>,
+    /// Dependencies that the registry holds, and of them no release that fits: the dependency's text
+    /// and its requirement's.
+    pub missing_releases: Vec<(String, String)>,
+}
+
+/// What the strict rules look at beside the rest; gathered by the caller who asks for them.
+#[derive(Clone, Debug, Default)]
+pub struct Strict {
+    /// What the package's folder is called, where that is known.
+    pub folder_name: Option<String>,
+    /// What the last build left, where the caller looked.
+    pub build: Option<BuildOutputs>,
+}
+
+/// What the last build of an `ato` package left. It is ignored and so not in the tree.
+#[derive(Clone, Debug, Default)]
+pub struct BuildOutputs {
+    /// Whether the folder of builds is there.
+    pub exists: bool,
+    /// The names of the files in the folder of each target.
+    pub files: BTreeMap<String, Vec<String>>,
+}
+
+impl BuildOutputs {
+    /// The folder of builds, relative to the package's: `build/builds`, unless `paths.build` says another.
+    pub fn folder(manifest: &Manifest) -> String {
+        let build = circuit::folder(manifest, "build").filter(|folder| !folder.is_empty());
+        format!("{}/builds", build.as_deref().unwrap_or("build"))
+    }
 }
 
 /// What a rule may look at; the caller gathers it. Start with [`Facts::new`].
@@ -58,6 +90,8 @@ pub struct Facts<'a> {
     pub source_repository: Option<&'a str>,
     /// What the registry holds, when it was asked.
     pub registry: Option<&'a RegistryFacts>,
+    /// Whether the strict rules were asked for, and what they need.
+    pub strict: Option<&'a Strict>,
     /// The limits of the registry.
     pub limits: &'a Limits,
 }
@@ -72,6 +106,7 @@ impl<'a> Facts<'a> {
             tag: None,
             source_repository: None,
             registry: None,
+            strict: None,
             limits,
         }
     }

@@ -3,11 +3,15 @@
 //! One rule is one file, listed once in [`RULES`]; its page is `docs/rules/<id>.md`, its fixtures
 //! are `fixtures/audit/<id>/`. Rules are pure: what they may know stands in [`Facts`].
 
+mod ato_code;
+mod circuit;
+mod cursor;
 mod facts;
 mod finding;
+mod kicad;
 pub(crate) mod text;
 
-pub use facts::{Facts, Oddity, OddityKind, RegistryFacts};
+pub use facts::{BuildOutputs, Facts, Oddity, OddityKind, RegistryFacts, Strict};
 pub use finding::{Draft, Finding, MAX_PER_RULE, Severity};
 pub use secrets::masked;
 
@@ -24,7 +28,9 @@ macro_rules! rules {
 }
 
 rules! {
+    artifact_missing::ArtifactMissing,
     binary_surprise::BinarySurprise,
+    build_missing::BuildMissing,
     build_output::BuildOutput,
     case_twins::CaseTwins,
     complete::Complete,
@@ -33,9 +39,11 @@ rules! {
     dependency_pinned::DependencyPinned,
     dependency_publishable::DependencyPublishable,
     dependency_repeated::DependencyRepeated,
+    duplicate_import::DuplicateImport,
     editor_junk::EditorJunk,
     executable_bit::ExecutableBit,
     export_missing::ExportMissing,
+    file_structure::FileStructure,
     git_data::GitData,
     hidden_text::HiddenText,
     identifier_valid::IdentifierValid,
@@ -45,6 +53,7 @@ rules! {
     limits::WithinLimits,
     links::Links,
     manifest_field::ManifestField,
+    model_missing::ModelMissing,
     nested_manifest::NestedManifest,
     non_utf8_names::NonUtf8Names,
     oversized_file::OversizedFile,
@@ -57,6 +66,9 @@ rules! {
     tag_mismatch::TagMismatch,
     unknown_key::UnknownKey,
     unsafe_path::UnsafePath,
+    unused_import::UnusedImport,
+    usage_import::UsageImport,
+    usage_in_readme::UsageInReadme,
     version_not_above::VersionNotAbove,
     version_valid::VersionValid,
     windows_names::WindowsNames,
@@ -75,6 +87,11 @@ pub trait Rule: Send + Sync {
     /// Whether a registry refuses what this rule calls an error, too: the package would be unusable.
     /// Such a rule looks at the manifest only.
     fn binds_registry(&self) -> bool {
+        false
+    }
+    /// Whether it runs only where the caller asks for the strict rules ([`Facts::strict`]): they are what
+    /// `ato package verify --strict` checks. A registry never refuses for their sake.
+    fn strict(&self) -> bool {
         false
     }
     /// Begins a finding of this rule.
@@ -98,10 +115,10 @@ pub fn audit_whole(facts: &Facts) -> Vec<Finding> {
     finding::seal_up_to(drafts(facts), finding::COMPARED_PER_RULE)
 }
 
-/// What every rule finds.
+/// What every rule finds that was asked for.
 fn drafts(facts: &Facts) -> Vec<Draft> {
     let mut found = Vec::new();
-    for rule in RULES {
+    for rule in RULES.iter().filter(|rule| facts.strict.is_some() || !rule.strict()) {
         rule.check(facts, &mut found);
     }
     found

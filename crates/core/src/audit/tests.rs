@@ -29,6 +29,7 @@ struct Fixture {
     tag: Option<String>,
     source: Option<String>,
     registry: Option<RegistryFacts>,
+    strict: Option<Strict>,
     limits: Limits,
     expected: String,
 }
@@ -40,6 +41,7 @@ impl Fixture {
             tag: self.tag.as_deref(),
             source_repository: self.source.as_deref(),
             registry: self.registry.as_ref(),
+            strict: self.strict.as_ref(),
             ..Facts::new(&self.tree, &self.manifest, &self.limits)
         }
     }
@@ -78,6 +80,7 @@ impl Fixture {
             tag: None,
             source: None,
             registry: None,
+            strict: None,
             limits: Limits::default(),
             expected,
         };
@@ -104,6 +107,19 @@ impl Fixture {
             }
             "missing" => {
                 self.registry.get_or_insert_default().missing_dependencies.push(value.to_owned());
+            }
+            "no-release" => {
+                let (name, wanted) = value.split_once(' ').unwrap();
+                let missing = (name.to_owned(), wanted.to_owned());
+                self.registry.get_or_insert_default().missing_releases.push(missing);
+            }
+            "strict" => self.strict.get_or_insert_default().folder_name = Some(value.to_owned()),
+            "built" => {
+                let build = self.strict.get_or_insert_default().build.get_or_insert_default();
+                if let Some((target, file)) = value.split_once('/') {
+                    build.exists = true;
+                    build.files.entry(target.to_owned()).or_default().push(file.to_owned());
+                }
             }
             "limit" => {
                 let (name, limit) = value.split_once(' ').unwrap();
@@ -213,7 +229,14 @@ fn expand(text: &str) -> Vec<u8> {
 
 /// Reads the notation of the `manifest` section.
 fn read_manifest(text: &str) -> Manifest {
-    let format = text.lines().find_map(|line| line.strip_prefix("format: ")).unwrap();
+    let Some(format) = text.lines().find_map(|line| line.strip_prefix("format: ")) else {
+        let mut tree = Tree::default();
+        tree.insert("ato.yaml".parse().unwrap(), text.as_bytes(), false);
+        return match crate::formats::read_root(&tree) {
+            crate::formats::Found::Package(manifest) => manifest,
+            other => panic!("{other:?}"),
+        };
+    };
     let (format, file, order) = match format {
         "ato" => ("ato", "ato.yaml", Order::SemVer),
         "pyproject" => ("pyproject", "pyproject.toml", Order::Pep440),

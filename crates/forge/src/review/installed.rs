@@ -263,6 +263,13 @@ impl Registry for Stores<'_> {
             }
             if self.service.ledger.head(needed).await.ok()?.is_none() {
                 facts.missing_dependencies.push(target_text(&dependency.target));
+                continue;
+            }
+            let Some(wanted) = &dependency.requirement else { continue };
+            let releases = self.releases(needed).await?;
+            if !releases.iter().any(|r| in_service(r) && wanted.admits(&r.version)) {
+                let missing = (target_text(&dependency.target), wanted.text().to_owned());
+                facts.missing_releases.push(missing);
             }
         }
         Some(facts)

@@ -34,6 +34,12 @@ const MANIFESTS: &[(&str, &str)] = &[
 /// Files beside a manifest; see `fuzz_targets/manifest.rs`.
 const BESIDE: &[u8] = b"\xff\xferef: a\nlabel: \x1b[31m\xff\xfe# Read me\n<<<<<<< x\n\xff\xfeMIT\xff\xfeAWS_SECRET_ACCESS_KEY=x\n";
 
+/// Files of a circuit; see `fuzz_targets/audit.rs`.
+const AUDITS: [&[u8]; 2] = [
+    b"import A, B; import A\nfrom \"acme/x/y.ato\" import C\n\xff\xfe\"\"\"\nimport D\n\"\"\" # E\nfrom 'a' import \\\n F\n\xff\xfe(a (model \"${KIPRJMOD}/../b.step\" (c)) (model $(X)/d))\xff\xfe# A\xff\xfe",
+    b"import Old from \"parts/a.ato\"\nx = Old(\n)\xff\xfe\xff\xfe(model :Y:a) (model \"../../../c\\\"\")",
+];
+
 const HEADER: &str = r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#;
 const CLAIMS: &str = r#"{"iss":"https://issuer.example","aud":"a","sub":"s","jti":"j","iat":1800000000,"nbf":1799999400,"exp":1800000300,"repository":"o/r","repository_id":"1","repository_owner":"o","repository_owner_id":"2","repository_visibility":"public","event_name":"push","ref":"refs/tags/v1.0.0","ref_type":"tag","ref_protected":"true","sha":"0","workflow_ref":"o/r/.github/workflows/p.yml@refs/tags/v1.0.0","job_workflow_ref":"w","environment":"e","runner_environment":"github-hosted","run_id":"3","run_attempt":"1","actor":"a","actor_id":"4"}"#;
 
@@ -53,6 +59,7 @@ fn main() -> io::Result<()> {
     Folder::new(root, "requirement")?.write_all(texts.map(|text| format!("{text}1.2.3")))?;
     Folder::new(root, "zip_pack")?.write("some", b"src/a.py\0Read me\x01docs/b.md\0\x02a")?;
     manifests(root)?;
+    Folder::new(root, "audit")?.write_all(AUDITS)?;
     tokens(&root.join("../fuzz-token"))
 }
 

@@ -76,6 +76,7 @@ fn judge(kind: u8, manifest: &Manifest, tree: &Tree) {
         versions: manifest.version.iter().map(|version| version.value.clone()).collect(),
         same_version: None,
         missing_dependencies: dependencies.step_by(2).collect(),
+        missing_releases: Vec::new(),
     };
     let facts = Facts {
         tag: Some("v1.0.0"),
