@@ -17,18 +17,19 @@ from . import corpus, servers
 from .measure import alternate, ratios, run, spread
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-SMALL, DEEP, VERSIONS = 100, 400, 3
+SMALL, DEEP, VERSIONS = 100, 400, 2
 
 
 def race(context):
     home = os.path.join(context.work, "consumers")
     os.makedirs(home)
     npm_peer = context.peers.verdaccio()
-    with servers.ours(context.binary, os.path.join(home, "data"), os.path.join(home, "log")) as registry:
+    many = ["--limit", "publishes_per_ten_minutes=100000"]
+    with servers.ours(context.binary, os.path.join(home, "data"), os.path.join(home, "log"), *many) as registry:
         registry.token = os.path.join(home, "data", "admin-token")
-        resolving(context, home, registry)
-        installing(context, home, registry, npm_peer)
         linking(context, home, registry)
+        installing(context, home, registry, npm_peer)
+        resolving(context, home, registry)
 
 
 def publish(context, registry, folders):
