@@ -251,25 +251,23 @@ pub fn check_explanation(registry: &Registry, roots: &[Need], lines: &[String]) 
     let number = |name: &str| name.strip_prefix("bench/p").and_then(|n| n.parse::<u32>().ok());
     let mut left: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for line in lines.iter().filter(|line| line.contains(" → ")) {
-        let mut from = None;
+        // What asks, in all versions that the chain so far admits.
+        let mut asking: Vec<&[Need]> = vec![roots];
+        let mut last = None;
         for link in line.split(" → ").skip(1) {
-            let (name, text) = link.split_once(' ').unwrap();
-            let to = number(name).unwrap();
-            let all: Vec<&[Need]> = match from {
-                None => vec![roots],
-                Some(from) => {
-                    registry.needs[from as usize].iter().map(|needs| &needs[..]).collect()
-                }
-            };
-            for needs in &all {
-                let same = needs.iter().any(|need| need.0 == to && need.2 == text);
-                assert!(same, "no version asks for it otherwise: {link} of {line}");
-            }
-            let (_, (begin, below), _) = all[0].iter().find(|need| need.0 == to).unwrap();
-            let fits = left.entry(to).or_insert_with(|| (0..VERSIONS).collect());
-            fits.retain(|version| (begin..below).contains(&version));
-            from = Some(to);
+            let to = number(link.split(' ').next().unwrap()).unwrap();
+            let asked = asking.iter().flat_map(|needs| needs.iter()).filter(|need| need.0 == to);
+            let asked: Vec<&Need> = asked.collect();
+            assert_eq!(asked.len(), asking.len(), "not all versions ask: {link} of {line}");
+            let admitted: Vec<u32> = (0..VERSIONS)
+                .filter(|v| asked.iter().any(|(_, (from, below), _)| (from..below).contains(&v)))
+                .collect();
+            let versions = &registry.needs[to as usize];
+            asking = admitted.iter().map(|v| &versions[*v as usize][..]).collect();
+            last = Some((to, admitted));
         }
+        let (to, admitted) = last.unwrap();
+        left.entry(to).or_insert_with(|| (0..VERSIONS).collect()).retain(|v| admitted.contains(v));
     }
     assert!(left.values().any(Vec::is_empty), "the chains do not exclude each other: {lines:?}");
 }
