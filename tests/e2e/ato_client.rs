@@ -1,7 +1,10 @@
 //! The stock `ato` publishes and reads back, request by request.
 
+use std::time::{Duration, Instant};
+
 use packhouse_tests::ato::{Ato, bzip2_zip, files};
-use packhouse_tests::{TestRegistry, example};
+use packhouse_tests::ato_verbs::{Release, Workspace, counted};
+use packhouse_tests::{Runs as _, TestRegistry, example, plain};
 
 const EMPTY_ZIP: [u8; 22] = *b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
@@ -116,4 +119,125 @@ fn the_upload_takes_the_announced_length_only_and_once() {
     // S3 takes a form until it expires: whoever confirms pins one version, and gets that one checked.
     let second = if registry.is_on_aws() { 204 } else { 412 };
     assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &other).0, second);
+}
+
+/// Publishes a circuit with the stock client; the receipt's warnings.
+fn release(registry: &TestRegistry, identifier: &str, needs: &[&str]) -> Vec<String> {
+    let needs: String = needs.iter().map(|d| format!("  - {d}\n")).collect();
+    let needs = if needs.is_empty() { needs } else { format!("dependencies:\n{needs}") };
+    let manifest = format!(
+        "requires-atopile: '>=0.9.0,<1.0.0'\npackage:\n  identifier: {identifier}\n  version: 1.0.0\n  repository: https://github.com/acme/parts\n  license: MIT\n  summary: A part\n  authors: [{{name: Ada, email: ada@acme.example}}]\n{needs}"
+    );
+    let zip = bzip2_zip(&[
+        ("ato.yaml", manifest.as_bytes()),
+        (".gitignore", b"build/\n"),
+        ("README.md", b"# A part\n"),
+        ("part.ato", b"module Part:\n    pass\n"),
+    ]);
+    let ato = Ato { registry: registry.url(), ci: registry.ci("acme/parts").tag("v1.0.0") };
+    let (status, answer) = ato.publish(identifier, "1.0.0", &zip, None);
+    assert_eq!(status, 200, "{answer}");
+    serde_json::from_value(answer["receipt"].get("warnings").cloned().unwrap_or_default())
+        .unwrap_or_default()
+}
+
+#[test]
+fn add_sync_and_verify_ask_what_the_stock_client_asks() {
+    let registry = TestRegistry::start();
+    release(&registry, "acme/base", &[]);
+    release(&registry, "acme/part", &["acme/base@1.0.0"]);
+    let new = Workspace::new(&registry.url(), Release::V0_15_9);
+    new.add("acme/part", None).unwrap();
+    assert_eq!(new.requests(), ["5 acme/part", "6 acme/part", "5 acme/base", "6 acme/base"]);
+    let gone = new.sync(&[("acme/gone", None)]).unwrap_err();
+    assert!(gone.starts_with("404 there is no package `acme/gone`"), "{gone}");
+    assert_eq!(new.requests(), ["5 acme/gone"]);
+    new.verify("acme/part", &[("acme/base", "1.0.0")]).unwrap();
+    let asked = ["3 acme/base", "4 acme/base", "3 acme/part", "4 acme/part"];
+    assert_eq!(new.requests(), asked);
+
+    let old = Workspace::new(&registry.url(), Release::V0_12_5);
+    old.add("acme/part", Some("1.0.0")).unwrap();
+    let each = |id: &str| [5, 4, 6].map(|n| format!("{n} {id}"));
+    assert_eq!(old.requests(), [each("acme/part"), each("acme/base")].concat());
+    old.sync(&[("acme/part", Some("1.0.0"))]).unwrap();
+    assert!(old.requests().is_empty(), "all is installed");
+}
+
+#[test]
+fn ten_packages_come_one_after_the_other_however_they_are_asked_for() {
+    let registry = TestRegistry::start();
+    let names: Vec<String> = (0..10).map(|n| format!("acme/part{n}")).collect();
+    for name in &names {
+        release(&registry, name, &[]);
+    }
+    let wanted: Vec<(&str, Option<&str>)> = names.iter().map(|n| (n.as_str(), None)).collect();
+    // A busy machine may hand over two answers late; a registry that does not space them does so always.
+    let spaced = (0..4).any(|_| {
+        let project = Workspace::new(&registry.url(), Release::V0_15_9);
+        let start = Instant::now();
+        project.sync(&wanted).unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(9 * 40), "nine gaps");
+        let requests = project.requests();
+        assert!(requests[..10].iter().all(|request| request.starts_with('5')), "{requests:?}");
+        assert_eq!(counted(&requests), [("5".into(), 10), ("6".into(), 10)].into());
+        project.sync(&wanted).unwrap();
+        assert!(project.requests().is_empty(), "all is installed");
+        project.shortest_gap().unwrap() >= Duration::from_millis(20)
+    });
+    assert!(spaced, "the parser of the client takes no two at once");
+}
+
+#[test]
+fn what_one_client_installs_is_installed_for_the_other() {
+    let registry = TestRegistry::start();
+    release(&registry, "acme/base", &[]);
+    release(&registry, "acme/part", &["acme/base@1.0.0"]);
+    let sync = |project: &Workspace| {
+        let manifest = "requires-atopile: ^0.14.0\ndependencies:\n  - acme/part@1.0.0\n";
+        std::fs::write(project.folder.path().join("ato.yaml"), manifest).unwrap();
+        let mut command = plain(&["sync", "--json"]);
+        command
+            .current_dir(project.folder.path())
+            .env("PACKHOUSE_REGISTRY", registry.url())
+            .env("HOME", project.folder.path())
+            .env("PACKHOUSE_CACHE_DIR", project.folder.path().join("cache"));
+        command.outcome().ok().json()
+    };
+    let ours = Workspace::new(&registry.url(), Release::V0_15_9);
+    sync(&ours);
+    for identifier in ["acme/part", "acme/base"] {
+        assert_eq!(ours.installed(identifier).version, "1.0.0");
+    }
+    ours.sync(&[("acme/part", Some("1.0.0"))]).unwrap();
+    assert!(ours.requests().is_empty(), "all is installed");
+
+    let theirs = Workspace::new(&registry.url(), Release::V0_15_9);
+    theirs.sync(&[("acme/part", Some("1.0.0"))]).unwrap();
+    let told = sync(&theirs);
+    assert_eq!(told["downloaded"], 0, "{told}");
+}
+
+#[test]
+fn what_is_wrong_further_down_is_warned_about() {
+    let registry = TestRegistry::start();
+    assert_eq!(release(&registry, "acme/one", &["acme/two"]).len(), 1, "not there yet");
+    assert_eq!(
+        release(&registry, "acme/two", &["acme/one@1.0.0"]),
+        [
+            "`acme/two@1.0.0` needs packages that need each other:\n  acme/one@1.0.0 → acme/two@1.0.0 → acme/one@1.0.0"
+        ]
+    );
+    release(&registry, "acme/part", &["acme/gone@2.0.0"]);
+    let told = release(&registry, "acme/board", &["acme/part@1.0.0"]);
+    assert_eq!(
+        told,
+        [
+            "`acme/board@1.0.0` needs `acme/gone`, which the registry does not have:\n  acme/board@1.0.0 → acme/part 1.0.0 → acme/gone 2.0.0"
+        ]
+    );
+    let mut info = plain(&["info", "acme/board@1.0.0"]);
+    let info = info.env("PACKHOUSE_REGISTRY", registry.url()).outcome().ok().to_string();
+    let shown = "warning: `acme/board@1.0.0` needs `acme/gone`, which the registry does not have:\n  - acme/board@1.0.0 → acme/part 1.0.0 → acme/gone 2.0.0\n";
+    assert!(info.contains(shown), "{info}");
 }

@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod ato;
+pub mod ato_verbs;
 pub mod binary;
 pub mod ci;
 pub mod claim_set;
