@@ -6,8 +6,6 @@
 
 mod find;
 mod pack;
-#[cfg(test)]
-mod tests;
 
 use packhouse_core::escape::excerpt;
 use packhouse_core::identifier::Identifier;
