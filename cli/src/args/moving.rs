@@ -20,14 +20,27 @@ pub(crate) struct Export {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Example:
+Examples:
   packhouse admin import /backup/packhouse --registry https://new.example.org
+  packhouse admin import https://github.com/acme/packages --dry-run
+  packhouse admin import ./packages --path 'modules/*' --report import.json
 
-It may be run again: it goes on where it stopped. Open the registry for publishing once it is done.")]
+An export brings a whole registry. A git repository brings every version that its tags and history
+hold, without a publisher; what cannot be rebuilt is told. It may be run again: it goes on where it
+stopped. Exit code 5: the registry refused a version. docs/moving.md and docs/importing.md tell more.")]
 pub(crate) struct Import {
-    /// The folder that `packhouse admin export` wrote
-    #[arg(value_name = "DIR")]
-    pub(crate) folder: PathBuf,
+    /// The folder that `packhouse admin export` wrote, or a git repository: its folder or address
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: String,
+    /// Of a git repository: only packages in these folders
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) path: Vec<String>,
+    /// Of a git repository: say what would be imported, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Of a git repository: write what became of each version, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -46,7 +46,11 @@ pub(crate) fn run(args: &Admin, global: &Global, ui: &Ui) -> anyhow::Result<Exit
             super::moving::export(&args.folder, &operator.client, &operator.token, ui)?;
         }
         AdminVerb::Import(args) => {
-            super::moving::import(&args.folder, &operator.client, &operator.token, ui)?;
+            let folder = std::path::Path::new(&args.source);
+            if !folder.join("backup").is_dir() && super::moving::is_git(&args.source) {
+                return super::moving::rebuild(args, &operator.client, &operator.token, ui);
+            }
+            super::moving::import(folder, &operator.client, &operator.token, ui)?;
         }
         AdminVerb::Deploy(_) => {} // answered above: it needs no registry
     }

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use packhouse_core::api::UploadPut;
-use packhouse_core::api::transfer::{BlobAnswer, BlobRequest, ImportAnswer, NEXT_HEADER};
+use packhouse_core::api::transfer::{
+    BlobAnswer, BlobRequest, ImportAnswer, NEXT_HEADER, ReleaseImport, ReleaseImported,
+};
 use packhouse_core::digest::{Digest, Hasher};
 use packhouse_core::secret::Secret;
 use ureq::http::Method;
@@ -90,6 +92,19 @@ impl Client {
         self.store_put(bytes, &put, &|_| {}, "run the import again: it goes on where it stopped")?;
         let path = format!("{path}/complete");
         self.send::<BlobAnswer>(Method::POST, &path, Some(token), None::<&()>).map(drop)
+    }
+
+    /// Puts in a version that was rebuilt from git; its archive is brought before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::get`].
+    pub fn import_release(
+        &self,
+        token: &Secret,
+        release: &ReleaseImport,
+    ) -> Result<ReleaseImported, ClientError> {
+        self.send(Method::POST, "/v1/admin/import/release", Some(token), Some(release))
     }
 
     /// Writes the bytes at a path of the registry to `to` and answers their digest; `token` is shown

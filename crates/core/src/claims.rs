@@ -302,6 +302,79 @@ pub enum Publisher {
     },
     /// Nobody in particular: a registry that was served with `--open`.
     Open,
+    /// Nobody: an operator rebuilt it from a commit of a git repository.
+    Imported(Provenance),
+}
+
+/// Where an imported release was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The repository's address without credentials, or its folder's name where it lay on a disk.
+    pub repository: String,
+    /// The full name of the commit.
+    pub commit: String,
+    /// The tag that named the version; absent where the manifest of the commit was the first to say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The package's folder in the repository; empty at its root.
+    pub path: String,
+    /// When the commit was made, as it says itself.
+    #[schema(value_type = String)]
+    pub committed_at: jiff::Timestamp,
+}
+
+/// What is wrong with a [`Provenance`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` is not {right}")]
+pub struct ProvenanceError {
+    /// The field.
+    pub field: &'static str,
+    /// What would be right.
+    pub right: &'static str,
+}
+
+impl Provenance {
+    /// Whether it can be recorded and shown: bounded, printable, without a password.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is not right.
+    pub fn check(&self) -> Result<(), ProvenanceError> {
+        let plain =
+            |text: &str, most: usize| text.len() <= most && crate::escape::printable(text) == text;
+        let userinfo = self.repository.split_once("://").and_then(|(scheme, rest)| {
+            let user = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?.0;
+            Some((scheme, user))
+        });
+        // `git@` of an SSH address says who serves, not who asks.
+        let secret = userinfo.is_some_and(|(scheme, user)| scheme != "ssh" || user.contains(':'));
+        let hex = self.commit.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let tag = self.tag.as_deref().unwrap_or("v1");
+        for (right, field, what) in [
+            (
+                !self.repository.is_empty() && plain(&self.repository, 500) && !secret,
+                "repository",
+                "an address of at most 500 printable characters without credentials",
+            ),
+            (
+                matches!(self.commit.len(), 40 | 64) && hex,
+                "commit",
+                "a commit's full name: 40 hex digits",
+            ),
+            (
+                !tag.is_empty() && plain(tag, 250),
+                "tag",
+                "a tag of at most 250 printable characters",
+            ),
+            (plain(&self.path, 1_000), "path", "a folder of at most 1000 printable characters"),
+        ] {
+            if !right {
+                return Err(ProvenanceError { field, right: what });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is recorded of a CI job.

@@ -103,7 +103,7 @@ impl LockedPublisher {
                 Self::Job { pins: pins.clone(), workflow: workflow.map(|text| excerpt(text, 500)) }
             }
             PublisherId::Token { token_id } => Self::Token(excerpt(token_id, 100)),
-            PublisherId::Open => Self::Nobody,
+            PublisherId::Open | PublisherId::Imported { .. } => Self::Nobody,
         }
     }
 

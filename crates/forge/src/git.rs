@@ -5,6 +5,7 @@
 //! that git answers (tags, branches, addresses) are strangers' texts: they are checked here and
 //! never go into another command.
 
+mod history;
 mod remote;
 
 use std::ffi::OsStr;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use packhouse_core::escape::{excerpt, printable};
 use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
+pub use history::{Changed, History, Made, Tag};
 pub use remote::Remote;
 
 /// The most that one call of git may answer, in bytes.
@@ -281,7 +283,9 @@ impl Checkout {
         limit: u64,
         protocol: Option<&str>,
     ) -> Result<Vec<u8>, GitError> {
-        let patience = if protocol.is_some() { remote::PATIENCE } else { PATIENCE };
+        // A network, or a whole history, takes its time.
+        let long = protocol.is_some() || matches!(verb, "rev-list" | "diff-tree");
+        let patience = if long { remote::PATIENCE } else { PATIENCE };
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
             if steers(&name) {

@@ -58,6 +58,7 @@ struct Reading;
     admin::takedown::remove,
     admin::transfer::export,
     admin::transfer::import,
+    publish::imported::import_release,
     admin::transfer::ask_blob,
     admin::transfer::complete_blob,
     admin::transfer::read_blob,

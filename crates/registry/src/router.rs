@@ -78,6 +78,7 @@ fn administering() -> Router<App> {
         .route("/v1/admin/remove", post(admin::remove))
         .route("/v1/admin/export", get(admin::export))
         .route("/v1/admin/import", post(admin::import))
+        .route("/v1/admin/import/release", post(publish::import_release))
         .route("/v1/admin/blobs/{hex}", get(admin::read_blob).post(admin::ask_blob))
         .route("/v1/admin/blobs/{hex}/complete", post(admin::complete_blob))
 }

@@ -3,10 +3,12 @@
 mod blobs;
 mod export;
 mod import;
+mod rebuild;
 mod tally;
 
 pub(crate) use export::export;
 pub(crate) use import::import;
+pub(crate) use rebuild::rebuild;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -80,6 +82,13 @@ impl Layout {
     pub(crate) fn next_index(&self) -> PathBuf {
         self.backup().join("index.next")
     }
+}
+
+/// Whether `source` is a git repository or the address of one, and no export.
+pub(crate) fn is_git(source: &str) -> bool {
+    let folder = Path::new(source);
+    let bare = folder.join("HEAD").is_file() && folder.join("objects").is_dir();
+    source.contains("://") || folder.join(".git").exists() || bare
 }
 
 /// A file's SHA-256; `None` where there is no such file.

@@ -398,6 +398,13 @@ pub enum PublisherId {
     },
     /// Nobody in particular.
     Open,
+    /// Nobody: an operator rebuilt it from git.
+    Imported {
+        /// The repository's address.
+        repository: String,
+        /// The full name of the commit.
+        commit: String,
+    },
 }
 
 impl From<&Publisher> for PublisherId {
@@ -406,6 +413,10 @@ impl From<&Publisher> for PublisherId {
             Publisher::Oidc(job) => Self::Oidc(job.pins.clone()),
             Publisher::Token { token_id } => Self::Token { token_id: token_id.clone() },
             Publisher::Open => Self::Open,
+            Publisher::Imported(found) => Self::Imported {
+                repository: found.repository.clone(),
+                commit: found.commit.clone(),
+            },
         }
     }
 }

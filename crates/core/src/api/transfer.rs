@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::UploadPut;
+use super::{Receipt, UploadPut};
+use crate::claims::Provenance;
+use crate::version::Order;
 
 /// The header of an export's page that says where the next one begins.
 pub const NEXT_HEADER: &str = "x-packhouse-next";
@@ -62,4 +64,34 @@ pub struct BlobAnswer {
     /// Where to upload it, where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadPut>,
+}
+
+/// `POST /v1/admin/import/release`: a version that was rebuilt from git. Its archive was brought
+/// before, by [`BlobRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseImport {
+    /// `owner/name[/sub]`, as the manifest in the archive says.
+    pub identifier: String,
+    /// The version, as the manifest in the archive says.
+    pub version: String,
+    /// The order of its versions.
+    pub order: Order,
+    /// The format's id.
+    pub format: String,
+    /// SHA-256 of the archive, 64 hex digits.
+    pub digest: String,
+    /// Where it was found.
+    pub provenance: Provenance,
+}
+
+/// The answer to [`ReleaseImport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseImported {
+    /// 1.
+    pub schema: u32,
+    /// Whether it stood already, with the same content.
+    pub was_there: bool,
+    /// What stands now.
+    pub receipt: Receipt,
 }

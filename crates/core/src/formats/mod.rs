@@ -115,6 +115,11 @@ const SKIPPED: [&str; 8] =
 /// The most folders that [`discover`] reads.
 pub const DISCOVERED: usize = 1_000;
 
+/// Whether [`discover`] does not look into `folder`.
+pub fn is_skipped(folder: &str) -> bool {
+    folder.split('/').any(|part| part.starts_with('.') || SKIPPED.contains(&part))
+}
+
 /// A folder with a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Discovered {
@@ -133,14 +138,13 @@ pub struct Discovered {
 /// (`node_modules`, `site-packages`, `__pycache__`, `venv`, `target`, `build`, `dist`, `vendor`), are
 /// not looked into.
 pub fn discover(tree: &Tree) -> Vec<Discovered> {
-    let skipped = |part: &str| part.starts_with('.') || SKIPPED.contains(&part);
     let manifest = |path: &&TreePath| FORMATS.iter().any(|f| f.file() == path.file_name());
     let folders: std::collections::BTreeSet<&str> = tree
         .iter()
         .map(|(path, _)| path)
         .filter(manifest)
         .map(TreePath::folder)
-        .filter(|folder| !folder.split('/').any(skipped))
+        .filter(|folder| !is_skipped(folder))
         .take(DISCOVERED)
         .collect();
     let mut all: Vec<Discovered> = Vec::new();

@@ -243,15 +243,20 @@ impl Located {
     }
 }
 
-/// The folders that are meant.
-struct Wanted {
+/// The folders that are meant: all, or those that a list of folders and patterns names.
+pub struct Wanted {
     all: bool,
     root: bool,
     below: Gitignore,
 }
 
 impl Wanted {
-    fn new(only: &[String]) -> Result<Self, PatternError> {
+    /// Reads folders or patterns as in `.gitignore` (`packages/*`); none admits all.
+    ///
+    /// # Errors
+    ///
+    /// [`PatternError`] for a text that is no pattern.
+    pub fn new(only: &[String]) -> Result<Self, PatternError> {
         let (mut root, mut below) = (false, GitignoreBuilder::new(""));
         below.allow_unclosed_class(false);
         for text in only {
@@ -271,7 +276,8 @@ impl Wanted {
         Ok(Self { all: only.is_empty(), root, below })
     }
 
-    fn admits(&self, folder: &str) -> bool {
+    /// Whether `folder` (empty for the root) is meant.
+    pub fn admits(&self, folder: &str) -> bool {
         let named = match folder {
             "" => self.root,
             folder => self.below.matched(folder, true).is_ignore(),

@@ -35,28 +35,11 @@ impl Remote {
     /// [`GitError::Refused`] for an address or a name that is none of these, and what git says.
     pub fn fetch(url: &str, reference: Option<&str>, folder: &Path) -> Result<Self, GitError> {
         let refused = |said: String| GitError::Refused { folder: excerpt(url, 300), said };
-        let protocol = protocol(url).ok_or_else(|| {
-            refused("an address is `https://…`, `ssh://…` or `file://…`".to_owned())
-        })?;
         if let Some(reference) = reference.filter(|reference| !is_plain(reference)) {
             let said = format!("`{}` is no branch, tag or commit", excerpt(reference, 100));
             return Err(refused(said));
         }
-        let checkout = Checkout { folder: folder.to_owned() };
-        checkout.git("init", &["--quiet", "--bare", "--template="])?;
-        let (url, reference) = (url.strip_suffix('/').unwrap_or(url), reference.unwrap_or("HEAD"));
-        let args = [
-            "--quiet",
-            "--depth=1",
-            "--no-tags",
-            "--no-recurse-submodules",
-            "--no-write-commit-graph",
-            "--no-auto-gc",
-            "--end-of-options",
-            url,
-            reference,
-        ];
-        checkout.run_with("fetch", &args, None, OUTPUT_BYTES, Some(protocol))?;
+        let checkout = self::fetch(url, &[reference.unwrap_or("HEAD")], true, folder)?;
         let named =
             checkout.git("rev-parse", &["--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;
         let commit = named.trim().parse().map_err(refused)?;
@@ -111,6 +94,33 @@ impl Remote {
         }
         Ok(tree)
     }
+}
+
+/// Fetches `wanted` of `url` into a bare repository in `folder`: one commit deep where `shallow`, with
+/// all that is behind it otherwise. `wanted` are checked names, or texts of this crate.
+///
+/// # Errors
+///
+/// [`GitError::Refused`] for an address that is none, and what git says.
+pub(super) fn fetch(
+    url: &str,
+    wanted: &[&str],
+    shallow: bool,
+    folder: &Path,
+) -> Result<Checkout, GitError> {
+    let protocol = protocol(url).ok_or_else(|| GitError::Refused {
+        folder: excerpt(url, 300),
+        said: "an address is `https://…`, `ssh://…` or `file://…`".to_owned(),
+    })?;
+    let checkout = Checkout { folder: folder.to_owned() };
+    checkout.git("init", &["--quiet", "--bare", "--template="])?;
+    let mut args = vec!["--quiet", "--no-tags", "--no-recurse-submodules"];
+    args.extend(shallow.then_some("--depth=1"));
+    args.extend(["--no-write-commit-graph", "--no-auto-gc", "--end-of-options"]);
+    args.push(url.strip_suffix('/').unwrap_or(url));
+    args.extend(wanted);
+    checkout.run_with("fetch", &args, None, OUTPUT_BYTES, Some(protocol))?;
+    Ok(checkout)
 }
 
 /// The one protocol that an address speaks.

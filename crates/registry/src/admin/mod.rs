@@ -19,7 +19,7 @@ use crate::error::ApiResult;
 use crate::ports::Action;
 
 /// The operator who calls; `identifier` where the verb concerns one package.
-async fn operator(
+pub(crate) async fn operator(
     service: &Service,
     headers: &HeaderMap,
     identifier: Option<&Identifier>,

@@ -157,6 +157,8 @@ pub fn publisher_key(publisher: &Publisher) -> String {
         Publisher::Oidc(job) => format!("oidc {} {}", job.pins.repository_id, job.pins.issuer),
         Publisher::Token { token_id } => format!("token {token_id}"),
         Publisher::Open => "open".to_owned(),
+        // By commit, so that no counter grows with a whole history.
+        Publisher::Imported(from) => format!("imported {}", from.commit),
     }
 }
 
@@ -170,6 +172,7 @@ pub fn same_job(a: &Publisher, b: &Publisher) -> bool {
         }
         (Publisher::Token { token_id: a }, Publisher::Token { token_id: b }) => a == b,
         (Publisher::Open, Publisher::Open) => true,
+        (Publisher::Imported(a), Publisher::Imported(b)) => a == b,
         _ => false,
     }
 }
@@ -180,7 +183,7 @@ pub fn owner_pin_of(publisher: &Publisher) -> Option<OwnerPin> {
         Publisher::Oidc(job) => {
             Some(OwnerPin { issuer: job.pins.issuer.clone(), owner_id: job.pins.owner_id.clone() })
         }
-        Publisher::Token { .. } | Publisher::Open => None,
+        Publisher::Token { .. } | Publisher::Open | Publisher::Imported(_) => None,
     }
 }
 

@@ -126,6 +126,11 @@ fn facts(body: &mut String, app: &App, release: &Release, head: Option<&Head>) {
         ),
         Publisher::Token { .. } => "the holder of an API token".to_owned(),
         Publisher::Open => "somebody on an open registry".to_owned(),
+        Publisher::Imported(from) => format!(
+            "an import from <code>{}</code> at commit <code>{}</code>",
+            escape::html(&from.repository),
+            escape::html(&from.commit.chars().take(12).collect::<String>())
+        ),
     };
     let at = release.released_at.strftime("%Y-%m-%d %H:%M UTC");
     let _ = write!(body, "<h2>Published</h2>{at} by {published}");

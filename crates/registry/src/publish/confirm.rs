@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::HeaderMap;
 use packhouse_core::api::{ConfirmAnswer, ConfirmRequest, ErrorCode};
 use packhouse_core::archive;
+use packhouse_core::claims::Publisher;
 use packhouse_core::digest::Digest;
 use packhouse_core::release::{Attachment, Marks, Release, SCHEMA};
 
@@ -22,7 +23,7 @@ use crate::app::{App, Service};
 use crate::auth::{Caller, caller};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
-use crate::ports::{Committed, Intent, Member, Part, Prepared, Staged, Train};
+use crate::ports::{Committed, Intent, Member, Part, Prepared, SeenToken, Staged, Train};
 use crate::urls;
 
 /// How long a confirm waits for another train to let go of the version; clients wait ten seconds.
@@ -109,7 +110,8 @@ async fn publish(app: &App, intent: &Intent, caller: &Caller) -> ApiResult<Confi
     let train = train(intent, digest);
     let attachments = attachments(app, intent, &turn).await?;
     drop(turn);
-    let release = release(app, intent, &train, digest, checked, attachments, caller).await?;
+    let release =
+        release(app, intent, &train, digest, checked, attachments, caller.publisher()).await?;
     if !app.blobs.promote(&staged, &digest).await? {
         return Err(ApiError::new(
             ErrorCode::UploadMismatch,
@@ -117,7 +119,8 @@ async fn publish(app: &App, intent: &Intent, caller: &Caller) -> ApiResult<Confi
             "run the publish again",
         ));
     }
-    let answer = seal(app, intent, &train, &release, caller).await?;
+    let token = caller.seen_token();
+    let answer = seal(app, intent, &train, &release, token.as_ref()).await?;
     // The bytes are promoted; what stays behind is swept after the intent's end all the same.
     let _ = app.blobs.discard(&intent.id).await;
     Ok(answer)
@@ -164,7 +167,7 @@ fn other_bytes(expected: &Digest, found: &Digest) -> ApiError {
 }
 
 /// The train of the intent; `ato`'s rides alone, known once its bytes are.
-fn train(intent: &Intent, digest: Digest) -> Train {
+pub(super) fn train(intent: &Intent, digest: Digest) -> Train {
     intent.train.clone().unwrap_or_else(|| {
         let members = vec![Member {
             identifier: intent.identifier.clone(),
@@ -232,14 +235,14 @@ async fn store(
     Ok(Attachment { path, digest, bytes: size })
 }
 
-async fn release(
+pub(super) async fn release(
     app: &App,
     intent: &Intent,
     train: &Train,
     digest: Digest,
     checked: Checked,
     attachments: Option<Vec<Attachment>>,
-    caller: &Caller,
+    publisher: Publisher,
 ) -> ApiResult<Release> {
     let asked = dependencies::Asked {
         identifier: &intent.identifier,
@@ -247,7 +250,11 @@ async fn release(
         dependencies: &checked.manifest.dependencies,
         train,
     };
-    let mut warnings = dependencies::warnings(app, &asked).await;
+    let mut warnings = match &publisher {
+        // What it needs may be imported behind it: a warning would outlive its reason.
+        Publisher::Imported(_) => Vec::new(),
+        _ => dependencies::warnings(app, &asked).await,
+    };
     if let Some(native) = &checked.described.native {
         match app.ledger.native(native).await {
             Ok(Some(holder)) if holder != intent.identifier => warnings.push(format!(
@@ -276,7 +283,7 @@ async fn release(
         readme: checked.readme,
         attachments,
         git_ref: intent.git_ref.clone(),
-        publisher: caller.publisher(),
+        publisher,
         intent: intent.id.to_string(),
         created_at: intent.created_at,
         released_at: intent.created_at,
@@ -286,19 +293,18 @@ async fn release(
 }
 
 /// Reserves the version and seals the train; waits a little where another train holds it.
-async fn seal(
+pub(super) async fn seal(
     app: &App,
     intent: &Intent,
     train: &Train,
     release: &Release,
-    caller: &Caller,
+    token: Option<&SeenToken>,
 ) -> ApiResult<ConfirmAnswer> {
-    let token = caller.seen_token();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(5);
     loop {
         let now = app.clock.now();
-        let prepared = app.ledger.prepare(&intent.id, train, release, token.as_ref(), now).await?;
+        let prepared = app.ledger.prepare(&intent.id, train, release, token, now).await?;
         let until = match prepared {
             Prepared::Ready => match sealed(app, intent, train).await? {
                 Some(answer) => return Ok(answer),
@@ -381,7 +387,7 @@ fn reserved(intent: &Intent, until: jiff::Timestamp, now: jiff::Timestamp) -> Ap
 }
 
 /// Runs work for the processor off the threads that answer requests.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     turn: &Turn,
     work: impl FnOnce() -> ApiResult<T> + Send + 'static,
 ) -> ApiResult<T> {

@@ -85,7 +85,7 @@ pub(super) async fn admit(
 }
 
 /// Refuses identifiers whose owner or whole is reserved for somebody else.
-async fn names_are_free(
+pub(super) async fn names_are_free(
     service: &Service,
     caller: &Caller,
     identifier: &Identifier,
@@ -120,6 +120,7 @@ pub(super) fn lasting_identity(publisher: &Publisher) -> String {
         }
         Publisher::Token { token_id } => format!("token {token_id}"),
         Publisher::Open => "open".to_owned(),
+        Publisher::Imported(from) => format!("imported {} {}", from.commit, from.repository),
     }
 }
 
@@ -163,6 +164,7 @@ fn kind(publisher: &Publisher) -> &'static str {
         Publisher::Oidc(_) => "a CI token",
         Publisher::Token { .. } => "an API token",
         Publisher::Open => "no token",
+        Publisher::Imported(_) => "an import",
     }
 }
 

@@ -15,6 +15,7 @@ mod dependencies;
 #[cfg(test)]
 mod faults;
 mod identity;
+pub(crate) mod imported;
 pub(crate) mod rehearse;
 pub(crate) mod request;
 pub(crate) mod status;
@@ -23,6 +24,7 @@ mod turns;
 
 pub use confirm::confirm;
 pub use identity::receipt;
+pub use imported::import_release;
 pub use rehearse::{rehearse, simulate};
 pub(crate) use request::replayed;
 pub use request::request;

@@ -151,7 +151,7 @@ pub(crate) fn version(order: Order, text: &str) -> ApiResult<Version> {
     })
 }
 
-fn digest(text: &str, name: &str) -> ApiResult<Digest> {
+pub(super) fn digest(text: &str, name: &str) -> ApiResult<Digest> {
     text.parse().map_err(|e: packhouse_core::digest::DigestError| {
         ApiError::new(
             ErrorCode::BadRequest,
@@ -161,7 +161,7 @@ fn digest(text: &str, name: &str) -> ApiResult<Digest> {
     })
 }
 
-fn format(
+pub(super) fn format(
     id: Option<&str>,
     has_digest: bool,
 ) -> ApiResult<&'static dyn packhouse_core::formats::Format> {

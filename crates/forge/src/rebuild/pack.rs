@@ -1,0 +1,177 @@
+//! The tree of a version, read and packed as a publish from that commit would be.
+
+use packhouse_core::audit::{self, Severity};
+use packhouse_core::digest::Digest;
+use packhouse_core::escape::excerpt;
+use packhouse_core::limits::Limits;
+
+use packhouse_core::snapshot::{Contents, Kind, Listing, Located};
+use packhouse_core::source::{Opened, Ready, Setting};
+
+use super::{Candidate, RebuildError, Skipped};
+use crate::git::{GitError, History};
+
+/// The most manifests and ignore files that are read of one commit, and their bytes.
+const STEERING: usize = 20_000;
+const STEERING_BYTES: u64 = 32 << 20;
+/// Rules whose errors make files unsafe or useless for whoever fetches them.
+const UNSAFE: [&str; 7] = [
+    "links",
+    "unsafe-path",
+    "special-file",
+    "non-utf8-names",
+    "lfs-pointer",
+    "case-twins",
+    "limits",
+];
+
+/// A version that is ready to be sent.
+pub struct Rebuilt {
+    /// The archive and its names.
+    pub ready: Ready,
+    /// The full name of the commit.
+    pub commit: String,
+    /// When it was made: seconds since 1970.
+    pub seconds: i64,
+}
+
+/// Reads and packs the trees of one history; the commit that was read last stays at hand.
+pub struct Workshop<'a> {
+    history: &'a History,
+    setting: &'a Setting,
+    limits: &'a Limits,
+    last: Option<(usize, Commit)>,
+}
+
+/// A commit's files and packages.
+struct Commit {
+    listing: Listing,
+    steering: Contents,
+    packages: Vec<Located>,
+}
+
+impl<'a> Workshop<'a> {
+    /// A workshop for one history.
+    pub fn new(history: &'a History, setting: &'a Setting, limits: &'a Limits) -> Self {
+        Self { history, setting, limits, last: None }
+    }
+
+    fn commit(&mut self, place: usize) -> Result<&Commit, RebuildError> {
+        if self.last.as_ref().is_none_or(|(held, _)| *held != place) {
+            let listing = self.history.listing(place)?;
+            let names = listing.steering(self.limits);
+            let bytes: u64 =
+                names.iter().filter_map(|name| listing.get(name)).map(|e| e.bytes).sum();
+            if names.len() > STEERING || bytes > STEERING_BYTES {
+                return Err(GitError::Long("cat-file", STEERING_BYTES).into());
+            }
+            let steering = self.history.contents(&listing, &names)?;
+            let packages = listing.packages(&steering, &[], self.limits)?;
+            self.last = Some((place, Commit { listing, steering, packages }));
+        }
+        match &self.last {
+            Some((_, commit)) => Ok(commit),
+            None => Err(GitError::Long("cat-file", 0).into()),
+        }
+    }
+
+    /// What the candidate's tree is told apart by; `None` where there is no package.
+    pub(super) fn print(&mut self, candidate: &Candidate) -> Result<Option<Digest>, RebuildError> {
+        let commit = self.commit(candidate.commit)?;
+        let found = commit.packages.iter().find(|package| package.folder == candidate.folder);
+        Ok(found.map(|package| package.print))
+    }
+
+    /// Packs a candidate.
+    ///
+    /// # Errors
+    ///
+    /// [`RebuildError`] where git fails. What stands against this version alone is a [`Skipped`];
+    /// `None` where the folder turns out to hold a package of another format.
+    pub fn pack(
+        &mut self,
+        candidate: &Candidate,
+    ) -> Result<Option<Result<Rebuilt, Skipped>>, RebuildError> {
+        let (history, setting, limits) = (self.history, self.setting, self.limits);
+        let made = &history.commits[candidate.commit];
+        let skipped = |code, reason: String| {
+            let skipped = Skipped::new(code, reason).of(&candidate.identifier, &candidate.version);
+            Ok(Some(Err(skipped.at(made.id.as_str(), candidate.tag.as_deref(), &candidate.folder))))
+        };
+        let Commit { listing, steering, packages } = self.commit(candidate.commit)?;
+        let found = packages.iter().find(|package| package.folder == candidate.folder);
+        let Some(mut package) = found.cloned() else {
+            return skipped("not-a-package", "no package is found in this folder".to_owned());
+        };
+        if !package.fits(limits) {
+            let (files, mebibytes) = (package.count, package.bytes >> 20);
+            let (most, most_mebibytes) = (limits.entries, limits.unpacked_bytes >> 20);
+            return skipped(
+                "too-large",
+                format!(
+                    "it has {files} files of {mebibytes} MiB; at most {most} of {most_mebibytes} MiB are packed"
+                ),
+            );
+        }
+        let below = match candidate.folder.as_str() {
+            "" => String::new(),
+            folder => format!("{folder}/"),
+        };
+        let submodule = listing.paths().find(|path| {
+            path.starts_with(&below)
+                && listing.get(path).is_some_and(|entry| entry.kind == Kind::Submodule)
+        });
+        if let Some(path) = submodule {
+            let path = excerpt(path, 200);
+            return skipped(
+                "submodule",
+                format!("`{path}` is a submodule, whose files are not here"),
+            );
+        }
+        listing.fill(steering, std::slice::from_mut(&mut package), limits);
+        let contents = history.contents(listing, &package.files)?;
+        let mut source = match package.open(listing, &contents) {
+            Some(Opened::Package(source)) => source,
+            Some(Opened::Broken { broken, .. }) => {
+                return skipped("broken-manifest", broken.to_string());
+            }
+            None => return skipped("not-a-package", "its manifest is left out".to_owned()),
+        };
+        if source.format.id() != candidate.format {
+            return Ok(None);
+        }
+        if candidate.of_tag
+            && let Err(unfit) = source.set_version(candidate.version.text())
+        {
+            return skipped("no-version", unfit.message);
+        }
+        let setting = Setting { tag: candidate.tag.clone(), branch: None, ..setting.clone() };
+        let findings = source.audit(&setting, None, limits);
+        let stops = |rule: &str| {
+            UNSAFE.contains(&rule) || audit::rule(rule).is_some_and(|rule| rule.binds_registry())
+        };
+        let stop = findings.iter().find(|f| f.severity == Severity::Error && stops(&f.rule));
+        if let Some(finding) = stop {
+            let place = finding.path.as_ref().map(|path| format!("`{path}`: ")).unwrap_or_default();
+            let reason = format!("{place}{} ({})", finding.message, finding.rule);
+            return skipped("refused", reason);
+        }
+        if let Some(odd) = source.oddities.first() {
+            return skipped("refused", format!("`{}` cannot be packed", odd.path));
+        }
+        let ready = match source.pack(&setting) {
+            Ok(ready) => ready,
+            Err(unfit) => return skipped("refused", unfit.message),
+        };
+        if ready.archive.bytes.len() as u64 > limits.archive_bytes {
+            let bytes = ready.archive.bytes.len();
+            return skipped("too-large", format!("its archive has {bytes} bytes"));
+        }
+        if (&ready.identifier, &ready.version) != (&candidate.identifier, &candidate.version) {
+            let reason = format!("its whole tree says `{}`", ready.title());
+            return skipped("not-a-package", reason);
+        }
+        let commit = made.id.as_str().to_owned();
+        Ok(Some(Ok(Rebuilt { ready, commit, seconds: made.seconds })))
+    }
+}
