@@ -116,6 +116,19 @@ fn a_monorepo_of_thirty_packages_is_rebuilt_and_goes_on() {
     assert_eq!(count(&again, "already_there"), VERSIONS as u64);
     assert_eq!(registry.get("/v1/events?after=0&limit=1000"), feed);
 
+    // A project that needs them syncs again.
+    let board = tempfile::tempdir().expect("a folder");
+    let pins: String = (0..10).map(|at| format!("  - acme/part-{at:02}@0.6.0\n")).collect();
+    let text = format!("requires-atopile: ^0.14.0\ndependencies:\n{pins}");
+    std::fs::write(board.path().join("ato.yaml"), text).expect("written");
+    let mut sync = plain(&["sync"]);
+    sync.current_dir(board.path()).env("PACKHOUSE_REGISTRY", registry.url());
+    sync.env("HOME", board.path()).env("PACKHOUSE_CACHE_DIR", board.path().join("cache"));
+    sync.outcome().ok();
+    let lock = std::fs::read_to_string(board.path().join("packhouse.lock")).expect("a lockfile");
+    assert_eq!(lock.matches("[[package]]").count(), 10, "{lock}");
+    assert!(board.path().join(".ato/modules/acme/part-09/ato.yaml").exists());
+
     // The first publish from CI is a first publish: the owner's repositories may, others may not.
     let next = tempfile::tempdir().expect("a folder");
     for (path, text) in version_of("acme/part-00", ".", "0.8.0") {
@@ -135,9 +148,9 @@ fn a_monorepo_of_thirty_packages_is_rebuilt_and_goes_on() {
 fn what_cannot_be_rebuilt_is_told_and_the_rest_is_imported() {
     let broken = vec![("a/ato.yaml".to_owned(), "package: [".to_owned())];
     let repository = repository(&[
-        version_of("acme/a", "a", "1.0.0"),
+        version_of("acme/amp", "a", "1.0.0"),
         broken,
-        version_of("acme/a", "a", "1.1.0"),
+        version_of("acme/amp", "a", "1.1.0"),
         version_of("acme/twice", "t", "1.0.0"),
     ]);
     let path = repository.path();
@@ -147,13 +160,18 @@ fn what_cannot_be_rebuilt_is_told_and_the_rest_is_imported() {
     git(path, &["checkout", "--quiet", "--force", "main"]);
     std::fs::write(path.join("t/more"), "x").expect("written");
     std::os::unix::fs::symlink("more", path.join("a/link")).expect("linked");
-    std::fs::write(path.join("a/ato.yaml"), manifest("acme/a", "1.2.0")).expect("written");
+    std::fs::write(path.join("a/ato.yaml"), manifest("acme/amp", "1.2.0")).expect("written");
     git(path, &["add", "."]);
     git(path, &["commit", "--quiet", "-m", "x"]);
     git(path, &["tag", "twice@1.0.0"]);
-    let hostile = path.join(".git/refs/tags/--upload-pack=touch pwned");
-    std::fs::copy(path.join(".git/refs/heads/main"), hostile).expect("a hostile ref");
+    let reference = |name: &str| path.join(".git/refs/tags").join(name);
+    let main = path.join(".git/refs/heads/main");
+    std::fs::copy(&main, reference("--output=pwned")).expect("a hostile ref");
     let registry = TestRegistry::start();
+    // Git itself refuses to read a repository with such a name.
+    std::fs::copy(&main, reference("--upload-pack=touch pwned")).expect("a broken ref");
+    assert_eq!(import(&registry, path, &[]).code, 2);
+    std::fs::remove_file(reference("--upload-pack=touch pwned")).expect("removed");
     let report = import(&registry, path, &[]).ok().json();
     assert_eq!(count(&report, "imported"), 2, "{report}");
     let codes = report["skipped"].as_array().expect("a list").iter();

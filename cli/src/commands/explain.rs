@@ -105,7 +105,7 @@ mod tests {
     fn an_exit_code_is_one_row() {
         assert_eq!(
             exit_code("5"),
-            "# Exit code 5: conflict\n\nThe version is published with other content: raise the version. Or no set of versions fits, or installed files were edited.\n"
+            "# Exit code 5: conflict\n\nThe version is published with other content: raise the version. An import of a git repository ended, and the registry refused versions of it. Or no set of versions fits, or installed files were edited.\n"
         );
         assert!(exit_code("99").contains("| 70 |"));
     }
