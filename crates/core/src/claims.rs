@@ -291,7 +291,6 @@ pub struct OwnerPin {
 /// Who published a release, as recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase", tag = "kind")]
-#[expect(clippy::large_enum_variant, reason = "nearly every publisher is the large one")]
 pub enum Publisher {
     /// A CI job that proved who it is.
     Oidc(OidcPublisher),
