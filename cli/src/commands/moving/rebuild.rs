@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use packhouse_client::{Client, ClientError};
+use packhouse_core::api::ErrorCode;
 use packhouse_core::api::read::IndexFile;
 use packhouse_core::api::transfer::ReleaseImport;
 use packhouse_core::claims::Provenance;
@@ -118,7 +119,9 @@ pub(crate) fn rebuild(
             };
             match send(client, token, &rebuilt, provenance) {
                 Ok(was_there) => row.status = if was_there { "already-there" } else { "imported" },
-                Err(ClientError::Refused(refusal)) if is_about_the_version(refusal.status) => {
+                Err(ClientError::Refused(refusal))
+                    if is_about_the_version(refusal.status, refusal.code) =>
+                {
                     row.status = "refused";
                     row.code = refusal.code.map(|code| code.as_str().to_owned());
                     row.reason = Some(refusal.message.clone());
@@ -185,9 +188,9 @@ fn stands(index: Option<&IndexFile>, rebuilt: &Rebuilt) -> bool {
     })
 }
 
-/// Refusals that leave the other versions as they were before.
-fn is_about_the_version(status: u16) -> bool {
-    matches!(status, 400 | 409 | 413 | 422) || status == 403
+/// Whether a refusal says nothing of the other versions, as one of the token would.
+fn is_about_the_version(status: u16, code: Option<ErrorCode>) -> bool {
+    matches!(status, 400 | 409 | 413 | 422) || code == Some(ErrorCode::NameReserved)
 }
 
 fn send(
@@ -270,6 +273,15 @@ fn tell(report: &Report, ui: &Ui) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_without_the_right_ends_the_import_at_once() {
+        assert!(is_about_the_version(409, Some(ErrorCode::VersionExists)));
+        assert!(is_about_the_version(403, Some(ErrorCode::NameReserved)));
+        assert!(!is_about_the_version(403, Some(ErrorCode::Forbidden)));
+        assert!(!is_about_the_version(401, Some(ErrorCode::TokenInvalid)));
+        assert!(!is_about_the_version(503, Some(ErrorCode::Unavailable)));
+    }
 
     #[test]
     fn an_address_is_recorded_without_credentials() {
