@@ -54,11 +54,14 @@ impl Workspace {
         std::mem::take(&mut self.log.lock().expect("the log"))
     }
 
-    /// The shortest time between two parallel downloads that were complete, since the last call.
-    pub fn shortest_gap(&self) -> Option<Duration> {
+    /// The median time between two parallel downloads that were complete, since the last call. Single
+    /// ones say little: a busy machine hands over two answers at once that were sent one by one.
+    pub fn typical_gap(&self) -> Option<Duration> {
         let mut arrivals = std::mem::take(&mut *self.arrivals.lock().expect("arrivals"));
         arrivals.sort();
-        arrivals.windows(2).map(|pair| pair[1] - pair[0]).min()
+        let mut gaps: Vec<_> = arrivals.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        gaps.sort();
+        gaps.get(gaps.len() / 2).copied()
     }
 
     /// `ato sync` with these dependencies in `ato.yaml`.
