@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fixtures::{PLENTY, Publish, at, id, job, train};
 use crate::ledger::verify_chain;
-use crate::ports::{Begun, Committed, Ledger, Prepared};
+use crate::ports::{Begun, Committed, Ledger, Prepared, StoreError, StoreResult};
 
 type Store = Arc<dyn Ledger>;
 
@@ -17,19 +17,33 @@ enum End {
     Taken(String),
 }
 
+/// A call as a client makes it: who is told that too many came at once, comes again.
+async fn patiently<T, F>(call: impl Fn() -> F) -> T
+where
+    F: Future<Output = StoreResult<T>>,
+{
+    for _ in 0..20 {
+        match call().await {
+            Err(StoreError::Unavailable(_)) => {}
+            answer => return answer.unwrap(),
+        }
+    }
+    panic!("too many came at once, twenty times")
+}
+
 /// A publish as the service does it: whoever finds the version reserved comes again.
 async fn publish(ledger: Store, publish: Publish) -> End {
     let train = train([&publish]);
     loop {
-        let intent = match ledger.begin(&publish.intent(&train), None, PLENTY, at(0)).await.unwrap()
-        {
+        let asked = publish.intent(&train);
+        let intent = match patiently(|| ledger.begin(&asked, None, PLENTY, at(0))).await {
             Begun::Opened(intent) => intent,
             Begun::Same(release) => return End::Same(release.digest.hex()),
             Begun::Taken(release) => return End::Taken(release.digest.hex()),
             other => panic!("{other:?}"),
         };
         let release = publish.release(&intent);
-        match ledger.prepare(&intent.id, &train, &release, None, at(1)).await.unwrap() {
+        match patiently(|| ledger.prepare(&intent.id, &train, &release, None, at(1))).await {
             Prepared::Ready => {}
             Prepared::Same(release) => return End::Same(release.digest.hex()),
             Prepared::Taken(release) => return End::Taken(release.digest.hex()),
@@ -39,7 +53,7 @@ async fn publish(ledger: Store, publish: Publish) -> End {
             }
             other => panic!("{other:?}"),
         }
-        match ledger.commit(&train, at(2)).await.unwrap() {
+        match patiently(|| ledger.commit(&train, at(2))).await {
             Committed::Committed(releases) => return End::Released(releases[0].digest.hex()),
             Committed::Waiting(_) => {}
             other => panic!("{other:?}"),
