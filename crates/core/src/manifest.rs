@@ -110,6 +110,17 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The identifier that the package is known by, where the manifest says one.
+    pub fn identifier(&self) -> Option<&Identifier> {
+        match self {
+            Self::Registry { identifier } => Some(identifier),
+            Self::Git { identifier, .. } | Self::File { identifier, .. } => identifier.as_ref(),
+            Self::Native(_) | Self::Url { .. } => None,
+        }
+    }
+}
+
 /// Who wrote a package.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Author {

@@ -153,11 +153,7 @@ fn editable(syncing: &Syncing) -> anyhow::Result<()> {
 }
 
 fn identifier(dependency: &Dependency) -> Option<&Identifier> {
-    match &dependency.target {
-        Target::Registry { identifier } => Some(identifier),
-        Target::Git { identifier, .. } | Target::File { identifier, .. } => identifier.as_ref(),
-        Target::Native(_) | Target::Url { .. } => None,
-    }
+    dependency.target.identifier()
 }
 
 /// The lockfile that `project` would get.

@@ -8,7 +8,6 @@ use packhouse_core::api::read::IndexFile;
 use packhouse_core::escape::printable;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::lock::{Lock, Locked, Source};
-use packhouse_core::manifest::Target;
 use packhouse_core::version::Version;
 use serde_json::json;
 
@@ -57,11 +56,8 @@ fn source(package: &Locked) -> String {
 
 /// What the manifest itself names.
 fn direct(project: &Project, lock: &Lock) -> BTreeSet<Identifier> {
-    let named = project.manifest.dependencies.iter().filter_map(|d| match &d.target {
-        Target::Registry { identifier } => Some(identifier.clone()),
-        Target::Git { identifier, .. } | Target::File { identifier, .. } => identifier.clone(),
-        Target::Native(_) | Target::Url { .. } => None,
-    });
+    let dependencies = project.manifest.dependencies.iter();
+    let named = dependencies.filter_map(|d| d.target.identifier().cloned());
     let needed: BTreeSet<&Identifier> =
         lock.packages.iter().flat_map(|package| &package.dependencies).collect();
     // Nobody else needs it, so the manifest does: a folder or repository without a name there.

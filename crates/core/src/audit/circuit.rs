@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ato_code::{self, Code};
 use super::{Draft, Facts};
-use crate::manifest::{Manifest, Name, Target};
+use crate::manifest::{Manifest, Name};
 use crate::tree::{TreeFile, TreePath};
 
 /// The strict set is about circuits.
@@ -22,14 +22,8 @@ pub(super) fn own(m: &Manifest) -> Option<String> {
 
 /// The package's own identifier and those of its dependencies.
 pub(super) fn identifiers(m: &Manifest) -> Vec<String> {
-    let of = |target: &Target| match target {
-        Target::Registry { identifier } => Some(identifier.to_string()),
-        Target::Git { identifier, .. } | Target::File { identifier, .. } => {
-            identifier.as_ref().map(ToString::to_string)
-        }
-        Target::Native(_) | Target::Url { .. } => None,
-    };
-    own(m).into_iter().chain(m.dependencies.iter().filter_map(|d| of(&d.target))).collect()
+    let needed = m.dependencies.iter().filter_map(|d| d.target.identifier());
+    own(m).into_iter().chain(needed.map(ToString::to_string)).collect()
 }
 
 /// The names of the build targets.

@@ -7,7 +7,6 @@ use super::edit::{parse, splice, split_mark};
 use super::value::{Node, Value};
 use super::yaml;
 use crate::audit::target_text;
-use crate::identifier::Identifier;
 use crate::manifest::{Dependency, Manifest, Target};
 
 /// A change of a manifest's dependencies.
@@ -58,9 +57,9 @@ pub(super) fn apply(
         Edit::Add(dependency) => &dependency.target,
         Edit::Remove(target) => *target,
     };
-    let named = identifier(target);
+    let named = target.identifier();
     let is_it =
-        |d: &&Dependency| d.target == *target || named.is_some() && identifier(&d.target) == named;
+        |d: &&Dependency| d.target == *target || named.is_some() && d.target.identifier() == named;
     let known = manifest.dependencies.iter().find(is_it);
     let list = root.get(KEY);
     let items: &[Node] = match list.map(|node| &node.value) {
@@ -89,14 +88,6 @@ pub(super) fn apply(
     before.as_object_mut().ok_or(EditError::ByHand)?.insert(KEY.to_owned(), expected.into());
     let after = parse(&new, yaml::read).ok_or(EditError::ByHand)?.to_json();
     if before == after { Ok(format!("{mark}{new}")) } else { Err(EditError::ByHand) }
-}
-
-fn identifier(target: &Target) -> Option<&Identifier> {
-    match target {
-        Target::Registry { identifier } => Some(identifier),
-        Target::Git { identifier, .. } | Target::File { identifier, .. } => identifier.as_ref(),
-        Target::Native(_) | Target::Url { .. } => None,
-    }
 }
 
 fn json(dependency: &Dependency, style: &Style) -> serde_json::Value {
