@@ -38,7 +38,11 @@ pub fn extract(
     let root = fresh.path().join("new");
     fs_err::create_dir(&root)?;
     let contents = archive::read_parallel(archive, limits, |entry, bytes| {
-        write(&root.join(entry.path.as_str()), bytes, entry.executable)
+        write(
+            &root.join(entry.path.as_str()),
+            bytes,
+            Mode { executable: entry.executable, writable: true },
+        )
     })?;
     contents.verify_tree_digest(tree_digest)?;
     let old = fresh.path().join("old");
@@ -79,8 +83,15 @@ impl From<WriteError> for ClientError {
     }
 }
 
+/// What may be done with a file.
+#[derive(Clone, Copy)]
+pub(crate) struct Mode {
+    pub(crate) executable: bool,
+    pub(crate) writable: bool,
+}
+
 /// Writes one new file; its folders are made when they turn out to be missing, which is once each.
-pub(crate) fn write(path: &Path, bytes: &[u8], executable: bool) -> Result<(), WriteError> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), WriteError> {
     let create = || {
         let mut options = fs_err::OpenOptions::new();
         // Never over something that is there: the folder is ours and fresh, so a second file of one
@@ -89,11 +100,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8], executable: bool) -> Result<(), W
         #[cfg(unix)]
         {
             use fs_err::os::unix::fs::OpenOptionsExt as _;
-            options.mode(if executable { 0o777 } else { 0o666 });
+            let read = if mode.executable { 0o555 } else { 0o444 };
+            options.mode(if mode.writable { read | 0o222 } else { read });
         }
         options.open(path)
     };
-    let _ = executable;
     let mut file = match create() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             fs_err::create_dir_all(parent(path)).map_err(WriteError::Io)?;
@@ -102,7 +113,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8], executable: bool) -> Result<(), W
         other => other,
     }
     .map_err(WriteError::Io)?;
-    file.write_all(bytes).map_err(WriteError::Io)
+    file.write_all(bytes).map_err(WriteError::Io)?;
+    #[cfg(not(unix))]
+    if !mode.writable {
+        let mut permissions = file.metadata().map_err(WriteError::Io)?.permissions();
+        permissions.set_readonly(true);
+        file.set_permissions(permissions).map_err(WriteError::Io)?;
+    }
+    Ok(())
 }
 
 fn parent(path: &Path) -> PathBuf {

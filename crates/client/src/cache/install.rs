@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use packhouse_core::digest::{Digest, Hasher, TreeDigest};
 use packhouse_core::tree::TreePath;
@@ -91,7 +92,7 @@ impl Cache {
         let placed: Result<Vec<InstalledFile>, Fault> = files
             .par_iter()
             .with_min_len(16)
-            .map(|file| place(&store, target, file, how))
+            .map_init(buffer, |buffer, file| place(&store, target, file, how, &self.clones, buffer))
             .collect();
         match placed {
             Ok(files) => {
@@ -111,11 +112,14 @@ impl Cache {
     pub fn check(&self, digest: TreeDigest) -> Result<(), String> {
         let store = self.entry(digest).join("files");
         let checked = self.files(digest).map_err(|e| e.to_string()).and_then(|files| {
-            files.par_iter().try_for_each(|file| match hashed(&store, file) {
-                Ok(()) => Ok(()),
-                Err(Fault::Damaged(why)) => Err(why),
-                Err(Fault::Io(error)) => Err(error.to_string()),
-            })
+            files
+                .par_iter()
+                .map_init(buffer, |buffer, file| proven(&store, file, buffer))
+                .try_for_each(|proven| match proven {
+                    Ok(_) => Ok(()),
+                    Err(Fault::Damaged(why)) => Err(why),
+                    Err(Fault::Io(error)) => Err(error.to_string()),
+                })
         });
         if checked.is_err() {
             self.take_out(digest);
@@ -129,37 +133,56 @@ enum Fault {
     Io(std::io::Error),
 }
 
-/// Opens a stored file, which is a file and no link.
-fn open(store: &Path, file: &StoredFile) -> Result<std::fs::File, Fault> {
-    let path = store.join(file.path.as_str());
+/// What files are read through; one a thread, because making one costs more than a small file.
+fn buffer() -> Vec<u8> {
+    vec![0; 64 << 10]
+}
+
+/// Opens a file of a tree in `folder`; it is a file and no link, and as long as it should be.
+fn open(folder: &Path, file: &StoredFile) -> Result<(std::fs::File, std::fs::Metadata), Fault> {
     let damaged = |why: String| Fault::Damaged(format!("`{}` {why}", file.path));
-    let metadata =
-        std::fs::symlink_metadata(&path).map_err(|e| damaged(format!("cannot be read: {e}")))?;
+    let unreadable = |e: std::io::Error| damaged(format!("cannot be read: {e}"));
+    let path = folder.join(file.path.as_str());
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A pipe would keep its reader waiting.
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    }
+    #[cfg(not(unix))]
+    if std::fs::symlink_metadata(&path).map_err(unreadable)?.is_symlink() {
+        return Err(damaged("is no file".to_owned()));
+    }
+    let opened = options.open(&path).map_err(unreadable)?;
+    let metadata = opened.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(damaged("is no file".to_owned()));
     }
     if metadata.len() != file.bytes {
         return Err(damaged(format!("has {} bytes, not {}", metadata.len(), file.bytes)));
     }
-    std::fs::File::open(&path).map_err(|e| damaged(format!("cannot be read: {e}")))
+    Ok((opened, metadata))
 }
 
-/// Reads a stored file through its hash; `also` is given every piece.
+/// Reads a file that was opened through its hash; `also` is given every piece.
 fn through(
-    store: &Path,
+    from: &mut std::fs::File,
     file: &StoredFile,
+    buffer: &mut [u8],
     mut also: impl FnMut(&[u8]) -> std::io::Result<()>,
 ) -> Result<(), Fault> {
-    let mut from = open(store, file)?;
     let mut hasher = Hasher::default();
-    let mut buffer = [0_u8; 64 << 10];
-    loop {
-        let count = from.read(&mut buffer).map_err(Fault::Io)?;
+    let mut left = file.bytes;
+    while left > 0 {
+        let count = from.read(buffer).map_err(Fault::Io)?;
         if count == 0 {
             break;
         }
         hasher.update(&buffer[..count]);
         also(&buffer[..count]).map_err(Fault::Io)?;
+        left = left.saturating_sub(count as u64);
     }
     if hasher.finish() != file.sha256 {
         return Err(Fault::Damaged(format!("`{}` has other bytes", file.path)));
@@ -167,41 +190,70 @@ fn through(
     Ok(())
 }
 
-fn hashed(store: &Path, file: &StoredFile) -> Result<(), Fault> {
-    through(store, file, |_| Ok(()))
+/// A file of a tree in `folder`, every byte of it hashed.
+fn proven(
+    folder: &Path,
+    file: &StoredFile,
+    buffer: &mut [u8],
+) -> Result<(std::fs::File, std::fs::Metadata), Fault> {
+    let (mut opened, metadata) = open(folder, file)?;
+    through(&mut opened, file, buffer, |_| Ok(()))?;
+    Ok((opened, metadata))
 }
 
-fn place(store: &Path, target: &Path, file: &StoredFile, how: How) -> Result<InstalledFile, Fault> {
+/// Puts one file of `store` into `target`. `clones` becomes false at the first clone that fails: a try
+/// costs as much as a file.
+fn place(
+    store: &Path,
+    target: &Path,
+    file: &StoredFile,
+    how: How,
+    clones: &AtomicBool,
+    buffer: &mut [u8],
+) -> Result<InstalledFile, Fault> {
     let (from, to) = (store.join(file.path.as_str()), target.join(file.path.as_str()));
-    let cloned = reflink_copy::reflink(&from, &to).is_ok();
-    if cloned {
-        hashed(target, file)?;
-        set_mode(&to, file.executable, how == How::Editable).map_err(Fault::Io)?;
-    } else if how == How::Linked && std::fs::hard_link(&from, &to).is_ok() {
-        // What was linked is what is hashed: nobody can put another file between the two.
-        hashed(target, file)?;
+    let cloned = clones.load(Ordering::Relaxed) && {
+        let cloned = reflink_copy::reflink(&from, &to).is_ok();
+        clones.fetch_and(cloned, Ordering::Relaxed);
+        cloned
+    };
+    let linked = !cloned && how == How::Linked && std::fs::hard_link(&from, &to).is_ok();
+    let placed = if linked || cloned {
+        // What stands there now is what is hashed: nobody can put another file between the two.
+        let (placed, metadata) = proven(target, file, buffer)?;
+        if linked {
+            return Ok(file.installed(&metadata));
+        }
+        placed
     } else {
         let mut out = std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&to)
             .map_err(Fault::Io)?;
-        through(store, file, |piece| out.write_all(piece))?;
-        drop(out);
-        set_mode(&to, file.executable, how == How::Editable).map_err(Fault::Io)?;
+        let (mut from, _) = open(store, file)?;
+        through(&mut from, file, buffer, |piece| out.write_all(piece))?;
+        out
+    };
+    let done = set_mode(&placed, file.executable, how == How::Editable);
+    let metadata = done.and_then(|()| placed.metadata()).map_err(Fault::Io)?;
+    Ok(file.installed(&metadata))
+}
+
+impl StoredFile {
+    fn installed(&self, metadata: &std::fs::Metadata) -> InstalledFile {
+        InstalledFile {
+            path: self.path.clone(),
+            bytes: metadata.len(),
+            sha256: self.sha256,
+            mtime_ns: mtime_ns(metadata),
+            inode: inode(metadata),
+        }
     }
-    let metadata = std::fs::symlink_metadata(&to).map_err(Fault::Io)?;
-    Ok(InstalledFile {
-        path: file.path.clone(),
-        bytes: metadata.len(),
-        sha256: file.sha256,
-        mtime_ns: mtime_ns(&metadata),
-        inode: inode(&metadata),
-    })
 }
 
 /// Sets what may be done with a file.
-pub(super) fn set_mode(path: &Path, executable: bool, writable: bool) -> std::io::Result<()> {
+fn set_mode(file: &std::fs::File, executable: bool, writable: bool) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -211,14 +263,14 @@ pub(super) fn set_mode(path: &Path, executable: bool, writable: bool) -> std::io
             (false, true) => 0o644,
             (false, false) => 0o444,
         };
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        file.set_permissions(std::fs::Permissions::from_mode(mode))
     }
     #[cfg(not(unix))]
     {
         let _ = executable;
-        let mut permissions = std::fs::metadata(path)?.permissions();
+        let mut permissions = file.metadata()?.permissions();
         permissions.set_readonly(!writable);
-        std::fs::set_permissions(path, permissions)
+        file.set_permissions(permissions)
     }
 }
 

@@ -9,6 +9,7 @@ mod install;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use packhouse_core::archive;
@@ -19,6 +20,7 @@ use packhouse_core::tree::{Tree, TreePath};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClientError;
+use crate::extract::Mode;
 
 pub use install::{How, InstallError, Installed, InstalledFile, inode, mtime_ns};
 pub use upkeep::{Info, Pruned};
@@ -33,6 +35,8 @@ const MARKED: Duration = Duration::from_secs(24 * 3600);
 /// A cache that is open: its entries are not pruned meanwhile.
 pub struct Cache {
     root: PathBuf,
+    /// Whether files may be cloned from here: until one could not be.
+    clones: AtomicBool,
     _shared: std::fs::File,
 }
 
@@ -56,7 +60,7 @@ impl Cache {
     ///
     /// [`ClientError::Usage`] where it cannot be written.
     pub fn open(folder: &Path) -> Result<Self, ClientError> {
-        let root = folder.join("v1");
+        let root = std::path::absolute(folder)?.join("v1");
         let open = || -> std::io::Result<std::fs::File> {
             for part in ["trees", "tmp", "index"] {
                 std::fs::create_dir_all(root.join(part))?;
@@ -76,7 +80,7 @@ impl Cache {
                 "give another place with `--cache-dir`, or set PACKHOUSE_CACHE_DIR",
             )
         })?;
-        let cache = Self { root, _shared: shared };
+        let cache = Self { root, clones: AtomicBool::new(true), _shared: shared };
         cache.clear_abandoned();
         Ok(cache)
     }
@@ -139,23 +143,21 @@ impl Cache {
             return Ok(());
         }
         let fresh = self.fresh()?;
-        let root = fresh.path().join("new");
-        let files = root.join("files");
-        std::fs::create_dir_all(&files)?;
-        let listing = std::sync::Mutex::new(Vec::new());
+        let files = fresh.path().join("files");
+        std::fs::create_dir(&files)?;
         let contents = archive::read_parallel(archive, limits, |entry, bytes| {
-            let file = StoredFile {
-                path: entry.path.clone(),
-                executable: entry.executable,
-                sha256: Digest::of(bytes),
-                bytes: bytes.len() as u64,
-            };
-            listing.lock().unwrap_or_else(|e| e.into_inner()).push(file);
-            crate::extract::write(&files.join(entry.path.as_str()), bytes, entry.executable)
+            let mode = Mode { executable: entry.executable, writable: false };
+            crate::extract::write(&files.join(entry.path.as_str()), bytes, mode)
         })?;
         contents.verify_tree_digest(digest)?;
-        let listing = listing.into_inner().unwrap_or_else(|e| e.into_inner());
-        self.seal(&root, listing, digest)
+        let listing =
+            contents.entries.iter().zip(&contents.digests).map(|(entry, digest)| StoredFile {
+                path: entry.path.clone(),
+                executable: entry.executable,
+                sha256: *digest,
+                bytes: entry.bytes,
+            });
+        self.seal(fresh, listing.collect(), digest)
     }
 
     /// Puts `tree` into the cache.
@@ -169,13 +171,13 @@ impl Cache {
             return Ok(digest);
         }
         let fresh = self.fresh()?;
-        let root = fresh.path().join("new");
-        std::fs::create_dir_all(root.join("files"))?;
+        let files = fresh.path().join("files");
+        std::fs::create_dir(&files)?;
         let mut listing = Vec::new();
         for (path, file) in tree.iter() {
-            let place = root.join("files").join(path.as_str());
-            crate::extract::write(&place, &file.bytes, file.executable)
-                .map_err(ClientError::from)?;
+            let place = files.join(path.as_str());
+            let mode = Mode { executable: file.executable, writable: false };
+            crate::extract::write(&place, &file.bytes, mode).map_err(ClientError::from)?;
             listing.push(StoredFile {
                 path: path.clone(),
                 executable: file.executable,
@@ -183,7 +185,7 @@ impl Cache {
                 bytes: file.bytes.len() as u64,
             });
         }
-        self.seal(&root, listing, digest)?;
+        self.seal(fresh, listing, digest)?;
         Ok(digest)
     }
 
@@ -216,28 +218,35 @@ impl Cache {
     }
 
     fn fresh(&self) -> Result<tempfile::TempDir, ClientError> {
-        Ok(tempfile::Builder::new().prefix("in-").tempdir_in(self.root.join("tmp"))?)
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("in-");
+        #[cfg(unix)]
+        let readable = {
+            // It becomes an entry, whose readers the user's umask names.
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::Permissions::from_mode(0o777)
+        };
+        #[cfg(unix)]
+        builder.permissions(readable);
+        Ok(builder.tempdir_in(self.root.join("tmp"))?)
     }
 
-    /// Makes the files read-only, lists them, and puts all of it in place at once.
+    /// Lists the files of `fresh`, and puts all of it in place at once.
     fn seal(
         &self,
-        root: &Path,
+        fresh: tempfile::TempDir,
         mut listing: Vec<StoredFile>,
         digest: TreeDigest,
     ) -> Result<(), ClientError> {
         listing.sort_by(|a, b| a.path.cmp(&b.path));
-        for file in &listing {
-            install::set_mode(
-                &root.join("files").join(file.path.as_str()),
-                file.executable,
-                false,
-            )?;
-        }
         let bytes = serde_json::to_vec(&listing).map_err(std::io::Error::other)?;
-        std::fs::write(root.join("listing.json"), bytes)?;
-        match std::fs::rename(root, self.entry(digest)) {
-            Ok(()) => Ok(()),
+        std::fs::write(fresh.path().join("listing.json"), bytes)?;
+        match std::fs::rename(fresh.path(), self.entry(digest)) {
+            Ok(()) => {
+                // There is nothing left to clear.
+                let _ = fresh.keep();
+                Ok(())
+            }
             // Somebody else was first.
             Err(_) if self.has(digest) => Ok(()),
             Err(error) => Err(error.into()),

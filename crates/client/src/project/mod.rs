@@ -193,6 +193,15 @@ impl Project {
 
 /// Writes a file of the project by a rename, so that it is the old one or the new one.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
+    put(path, bytes, false)
+}
+
+/// The same, and on the disk when it returns: for what nobody could make again.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
+    put(path, bytes, true)
+}
+
+fn put(path: &Path, bytes: &[u8], sync: bool) -> Result<(), ClientError> {
     use std::io::Write as _;
     let parent = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(parent)?;
@@ -207,7 +216,9 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ClientEr
             file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
     }
-    file.as_file().sync_all()?;
+    if sync {
+        file.as_file().sync_all()?;
+    }
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
 }

@@ -61,20 +61,15 @@ impl Record {
         record.filter(|record| record.schema == SCHEMA).unwrap_or_default()
     }
 
-    /// Writes it, and beside it what keeps the folder out of version control.
+    /// Writes it.
     ///
     /// # Errors
     ///
     /// [`ClientError::Io`].
     pub fn store(&mut self, project: &Project) -> Result<(), ClientError> {
         self.schema = SCHEMA;
-        let state = project.state();
-        let ignore = state.join(".gitignore");
-        if !ignore.exists() {
-            write_atomically(&ignore, b"*\n")?;
-        }
         let bytes = serde_json::to_vec(self).map_err(std::io::Error::other)?;
-        write_atomically(&state.join("installed.json"), &bytes)
+        write_atomically(&project.state().join("installed.json"), &bytes)
     }
 }
 

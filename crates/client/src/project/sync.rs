@@ -16,7 +16,7 @@ use super::install::{self, Edited, Plan, Step};
 use super::lock::{self, Inputs, LockError, Upgrade};
 use super::record::Record;
 use super::source::{self, Git, SourceTree};
-use super::{Project, write_atomically};
+use super::{Project, write_atomically, write_durably};
 use crate::Client;
 use crate::cache::{Cache, InstallError};
 use crate::error::ClientError;
@@ -216,7 +216,8 @@ pub fn sync_edited(
     bring_together(edited, places, options, lock, old.as_ref(), &sources, Some(&edited.text))
 }
 
-/// Keeps a second sync of the same project waiting.
+/// Keeps a second sync of the same project waiting, and what only this machine knows of the project out
+/// of version control.
 fn guard(project: &Project) -> Result<std::fs::File, ClientError> {
     let state = project.state();
     fs_err::create_dir_all(&state)?;
@@ -247,10 +248,10 @@ fn bring_together(
     let mut downloaded = fetch_all(&plan, places, options, sources)?;
     let relocked = old.is_none_or(|old| old.to_text() != lock.to_text());
     if let Some(text) = manifest {
-        write_atomically(&project.manifest_path(), text.as_bytes())?;
+        write_durably(&project.manifest_path(), text.as_bytes())?;
     }
     if relocked && options.lock == LockUse::Update {
-        write_atomically(&project.lock_path(), lock.to_text().as_bytes())?;
+        write_durably(&project.lock_path(), lock.to_text().as_bytes())?;
     }
     let steps = plan.steps();
     let (mut healed, mut rounds) = (0, 0);

@@ -11,6 +11,10 @@ use crate::digest::{Digest, TreeDigest};
 use crate::limits::Limits;
 use crate::tree::Tree;
 
+/// Few files, as [`is_small`] counts them.
+const SMALL_FILES: usize = 16;
+/// Few bytes, as [`is_small`] counts them: about a millisecond to unpack.
+const SMALL_BYTES: u64 = 256 << 10;
 /// Unpacked bytes that are in memory at once, unless a single file is larger.
 const WINDOW_BYTES: u64 = 32 << 20;
 
@@ -65,15 +69,19 @@ pub fn read_parallel<E: From<ArchiveError> + Send>(
 ) -> Result<Contents, E> {
     let entries = open(archive, limits)?;
     let mut digests = Vec::with_capacity(entries.len());
+    let one = |decoder: &mut Decoder, entry: &Entry| {
+        let content = decoder.decode(archive, entry)?;
+        visit(entry, &content)?;
+        Ok(Digest::of(&content))
+    };
     for window in windows(&entries) {
-        let visited: Vec<Result<Digest, E>> = entries[window]
-            .par_iter()
-            .map_init(Decoder::new, |decoder, entry| {
-                let content = decoder.decode(archive, entry)?;
-                visit(entry, &content)?;
-                Ok(Digest::of(&content))
-            })
-            .collect();
+        let window = &entries[window];
+        let visited: Vec<Result<Digest, E>> = if is_small(window) {
+            let mut decoder = Decoder::new();
+            window.iter().map(|entry| one(&mut decoder, entry)).collect()
+        } else {
+            window.par_iter().map_init(Decoder::new, one).collect()
+        };
         for digest in visited {
             digests.push(digest?);
         }
@@ -151,6 +159,13 @@ fn windows(entries: &[Entry]) -> Vec<Range<usize>> {
         windows.push(begin..entries.len());
     }
     windows
+}
+
+/// Whether other threads would be woken for less than it costs: callers unpack many such archives at
+/// once.
+fn is_small(window: &[Entry]) -> bool {
+    window.len() <= SMALL_FILES
+        && window.iter().map(|entry| entry.bytes).sum::<u64>() <= SMALL_BYTES
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod exact;
 mod npm;
 mod pep508;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -140,26 +141,28 @@ impl Requirement {
 
 /// The semantic version with the meaning of `version`. From PEP 440 only final releases of at most
 /// three numbers have one: its prereleases, post releases and epochs sort differently.
-fn as_semver(version: &Version) -> Option<semver::Version> {
+fn as_semver(version: &Version) -> Option<Cow<'_, semver::Version>> {
     match version.parsed() {
-        Parsed::SemVer(version) => Some(version.clone()),
-        Parsed::Pep440(v) if v.is_stable() && !v.is_post() && v.epoch() == 0 => numbers(version),
+        Parsed::SemVer(version) => Some(Cow::Borrowed(version)),
+        Parsed::Pep440(v) if v.is_stable() && !v.is_post() && v.epoch() == 0 => {
+            numbers(version).map(Cow::Owned)
+        }
         Parsed::Pep440(_) => None,
     }
 }
 
 /// The PEP 440 version with the meaning of `version`. Of semantic prereleases only those that PEP 440
 /// reads as prereleases too have one (`1.0.0-rc.1`).
-fn as_pep440(version: &Version) -> Option<pep440_rs::Version> {
+fn as_pep440(version: &Version) -> Option<Cow<'_, pep440_rs::Version>> {
     match version.parsed() {
-        Parsed::Pep440(version) => Some(version.clone()),
+        Parsed::Pep440(version) => Some(Cow::Borrowed(version)),
         Parsed::SemVer(_) => {
             let peer = Version::parse(Order::Pep440, version.key()).ok()?;
             match peer.parsed() {
                 Parsed::Pep440(v)
                     if v.any_prerelease() == version.is_prerelease() && !v.is_post() =>
                 {
-                    Some(v.clone())
+                    Some(Cow::Owned(v.clone()))
                 }
                 _ => None,
             }

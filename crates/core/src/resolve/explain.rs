@@ -171,19 +171,19 @@ fn single(problem: &Problem, edges: &[Edge], from: u32, to: u32) -> Option<Unres
             UnresolvedKind::Tool,
             format!(
                 "`{title}` needs another version of {} than {version}, which is here:",
-                excerpt(&tool, 60)
+                excerpt(tool, 60)
             ),
             None,
             format!(
                 "install a version of {} that fits, or ask for an older version of the package",
-                excerpt(&tool, 60)
+                excerpt(tool, 60)
             ),
         ),
         Subject::Package(identifier, None) => done(
             UnresolvedKind::Missing,
             format!("`{title}` needs `{identifier}`, which the registry does not have:"),
             None,
-            match near(problem, &identifier) {
+            match near(problem, identifier) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "look for it with `packhouse search`, or name another registry".to_owned(),
             },
@@ -278,7 +278,7 @@ fn chain(problem: &Problem, edges: &[Edge], from: u32, to: u32) -> String {
 fn name(problem: &Problem, package: u32) -> String {
     match problem.subject(package) {
         Subject::Root => problem.request.title.clone(),
-        Subject::Tool(name, _) => excerpt(&name, 60),
+        Subject::Tool(name, _) => excerpt(name, 60),
         Subject::Package(identifier, _) => identifier.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! A request as PubGrub takes it: packages and versions are numbers, requirements are sets of numbers.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -15,7 +15,7 @@ use super::known::{Known, Package};
 use super::{ChosenPackage, Request, Resolution};
 use crate::identifier::Identifier;
 use crate::manifest::{Dependency, External, Target};
-use crate::requirement::Requirement;
+use crate::requirement::{Grammar, Requirement};
 use crate::version::Version;
 
 /// Steps of one search, at most: some seconds, where real closures take some thousand.
@@ -40,24 +40,33 @@ pub(super) struct Need {
 type Needs = Rc<Vec<Need>>;
 
 /// What stands behind a number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Subject<'a> {
     Root,
-    Package(Identifier, Option<&'a Package>),
-    Tool(String, Version),
+    Package(&'a Identifier, Option<&'a Package>),
+    Tool(&'a str, &'a Version),
 }
+
+/// A number's place: what stands behind it, and what was found out about it.
+struct Slot<'a> {
+    subject: Subject<'a>,
+    /// The version that is kept where it fits.
+    preferred: Option<u32>,
+    /// What each version needs, once the search came to it.
+    needs: Vec<Option<Needs>>,
+}
+
+/// A requirement of a package, which stands for one set of its versions; `None` for any version.
+type Asked<'a> = (u32, Option<(Grammar, &'a str)>);
 
 /// A request in numbers. What a version needs is worked out when the search comes to it.
 pub struct Problem<'a> {
     known: &'a Known,
     pub(super) request: &'a Request,
-    subjects: RefCell<Vec<Subject<'a>>>,
-    numbers: RefCell<HashMap<Identifier, u32>>,
+    slots: RefCell<Vec<Slot<'a>>>,
+    numbers: RefCell<HashMap<&'a Identifier, u32>>,
     tools: BTreeMap<&'a str, u32>,
-    sets: RefCell<HashMap<(u32, Option<String>), Set>>,
-    needs: RefCell<HashMap<(u32, u32), Needs>>,
-    root: OnceCell<Needs>,
-    preferred: RefCell<HashMap<u32, u32>>,
+    sets: RefCell<HashMap<Asked<'a>, Set>>,
     /// The only dependencies that count, where an explanation is being sought.
     only: RefCell<Option<HashSet<(u32, u32)>>>,
     steps: Cell<u64>,
@@ -89,22 +98,19 @@ impl fmt::Display for Never {
 impl<'a> Problem<'a> {
     /// The problem of `request` over what is `known`.
     pub fn new(known: &'a Known, request: &'a Request) -> Self {
-        let mut subjects = vec![Subject::Root];
+        let mut slots = vec![Slot::new(Subject::Root)];
         let mut tools = BTreeMap::new();
         for (name, version) in &request.tools {
-            tools.insert(name.as_str(), subjects.len() as u32);
-            subjects.push(Subject::Tool(name.clone(), version.clone()));
+            tools.insert(name.as_str(), slots.len() as u32);
+            slots.push(Slot::new(Subject::Tool(name, version)));
         }
         Self {
             known,
             request,
-            subjects: RefCell::new(subjects),
+            slots: RefCell::new(slots),
             numbers: RefCell::default(),
             tools,
             sets: RefCell::default(),
-            needs: RefCell::default(),
-            root: OnceCell::new(),
-            preferred: RefCell::default(),
             only: RefCell::default(),
             steps: Cell::new(0),
             left: Cell::new(u64::MAX),
@@ -151,46 +157,46 @@ impl<'a> Problem<'a> {
     }
 
     pub(super) fn subject(&self, package: u32) -> Subject<'a> {
-        self.subjects.borrow().get(package as usize).cloned().unwrap_or(Subject::Root)
+        self.slots.borrow().get(package as usize).map_or(Subject::Root, |slot| slot.subject)
     }
 
-    fn number(&self, identifier: &Identifier) -> u32 {
+    fn number(&self, identifier: &'a Identifier) -> u32 {
         if let Some(number) = self.numbers.borrow().get(identifier) {
             return *number;
         }
-        let mut subjects = self.subjects.borrow_mut();
-        let number = subjects.len() as u32;
         let package = self.known.packages.get(identifier);
-        subjects.push(Subject::Package(identifier.clone(), package));
-        self.numbers.borrow_mut().insert(identifier.clone(), number);
+        let mut slot = Slot::new(Subject::Package(identifier, package));
         if let (Some(package), Some(version)) = (package, self.request.prefer.get(identifier)) {
             let at = package.candidates.iter().position(|c| c.version.as_ref() == Some(version));
-            if let Some(at) = at {
-                self.preferred.borrow_mut().insert(number, at as u32);
-            }
+            slot.preferred = at.map(|at| at as u32);
         }
+        let mut slots = self.slots.borrow_mut();
+        let number = slots.len() as u32;
+        slots.push(slot);
+        self.numbers.borrow_mut().insert(identifier, number);
         number
     }
 
     /// The versions of a package that a requirement admits and that may be taken.
-    fn set(&self, package: u32, requirement: Option<&Requirement>) -> Set {
-        let key = (package, requirement.map(|r| format!("{:?} {}", r.grammar(), r.text())));
+    fn set(&self, package: u32, requirement: Option<&'a Requirement>) -> Set {
+        let key = (package, requirement.map(|r| (r.grammar(), r.text())));
         if let Some(set) = self.sets.borrow().get(&key) {
             return set.clone();
         }
         let set = match self.subject(package) {
             Subject::Root => Set::singleton(0_u32),
             Subject::Tool(_, version) => {
-                let fits = requirement.is_none_or(|requirement| requirement.admits(&version));
+                let fits = requirement.is_none_or(|requirement| requirement.admits(version));
                 if fits { Set::singleton(0_u32) } else { Set::empty() }
             }
             Subject::Package(_, None) => Set::empty(),
             Subject::Package(_, Some(known)) => {
-                let preferred = self.preferred.borrow().get(&package).copied();
-                let stable = known.candidates.iter().enumerate().any(|(at, c)| {
-                    usable(c, preferred == Some(at as u32))
-                        && c.version.as_ref().is_some_and(|v| !v.is_prerelease())
-                });
+                let preferred = self.preferred(package);
+                let stable = requirement.is_none()
+                    && known.candidates.iter().enumerate().any(|(at, c)| {
+                        usable(c, preferred == Some(at as u32))
+                            && c.version.as_ref().is_some_and(|v| !v.is_prerelease())
+                    });
                 let admitted = known.candidates.iter().enumerate().filter(|(at, candidate)| {
                     let locked = preferred == Some(*at as u32);
                     let fits = match (requirement, &candidate.version) {
@@ -209,28 +215,27 @@ impl<'a> Problem<'a> {
 
     /// What a version of a package needs.
     pub(super) fn needs(&self, package: u32, version: u32) -> Needs {
-        if package == ROOT {
-            let root =
-                || Rc::new(self.worked_out(&self.request.dependencies, &self.request.requires));
-            return self.root.get_or_init(root).clone();
+        let (place, at) = (package as usize, version as usize);
+        let found = self.slots.borrow().get(place).and_then(|slot| slot.needs.get(at)?.clone());
+        if let Some(needs) = found {
+            return needs;
         }
-        if let Some(needs) = self.needs.borrow().get(&(package, version)) {
-            return needs.clone();
+        let needs = Rc::new(match self.subject(package) {
+            Subject::Root => self.worked_out(&self.request.dependencies, &self.request.requires),
+            Subject::Package(_, Some(known)) => {
+                let candidate = known.candidates.get(at);
+                candidate.map(|c| self.worked_out(&c.dependencies, &c.requires)).unwrap_or_default()
+            }
+            Subject::Package(_, None) | Subject::Tool(..) => Vec::new(),
+        });
+        let mut slots = self.slots.borrow_mut();
+        if let Some(place) = slots.get_mut(place).and_then(|slot| slot.needs.get_mut(at)) {
+            *place = Some(needs.clone());
         }
-        let needs = match self.subject(package) {
-            Subject::Package(_, Some(known)) => known
-                .candidates
-                .get(version as usize)
-                .map(|c| self.worked_out(&c.dependencies, &c.requires))
-                .unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        let needs = Rc::new(needs);
-        self.needs.borrow_mut().insert((package, version), needs.clone());
         needs
     }
 
-    fn worked_out(&self, dependencies: &[Dependency], requires: &[External]) -> Vec<Need> {
+    fn worked_out(&self, dependencies: &'a [Dependency], requires: &'a [External]) -> Vec<Need> {
         let mut needs: Vec<Need> = Vec::new();
         for dependency in dependencies.iter().filter(|d| d.condition.is_none()) {
             let identifier = match &dependency.target {
@@ -279,7 +284,7 @@ impl<'a> Problem<'a> {
             let Subject::Package(identifier, Some(known)) = self.subject(*package) else {
                 continue;
             };
-            let needed: BTreeSet<Identifier> = self
+            let needed: BTreeSet<&Identifier> = self
                 .needs(*package, *version)
                 .iter()
                 .filter_map(|need| match self.subject(need.package) {
@@ -288,9 +293,9 @@ impl<'a> Problem<'a> {
                 })
                 .collect();
             packages.push(ChosenPackage {
-                identifier,
+                identifier: identifier.clone(),
                 version: known.candidates.get(*version as usize).and_then(|c| c.version.clone()),
-                dependencies: needed.into_iter().collect(),
+                dependencies: needed.into_iter().cloned().collect(),
                 from_source: known.source.is_some(),
             });
         }
@@ -300,11 +305,21 @@ impl<'a> Problem<'a> {
 
     /// How many versions of a package there are.
     pub(super) fn versions(&self, package: u32) -> u32 {
-        match &self.subjects.borrow().get(package as usize) {
-            Some(Subject::Package(_, Some(known))) => known.candidates.len() as u32,
-            Some(Subject::Package(_, None)) | None => 0,
-            Some(Subject::Root | Subject::Tool(..)) => 1,
-        }
+        self.slots.borrow().get(package as usize).map_or(0, |slot| slot.needs.len() as u32)
+    }
+
+    fn preferred(&self, package: u32) -> Option<u32> {
+        self.slots.borrow().get(package as usize).and_then(|slot| slot.preferred)
+    }
+}
+
+impl<'a> Slot<'a> {
+    fn new(subject: Subject<'a>) -> Self {
+        let versions = match subject {
+            Subject::Root | Subject::Tool(..) => 1,
+            Subject::Package(_, known) => known.map_or(0, |known| known.candidates.len()),
+        };
+        Self { subject, preferred: None, needs: vec![None; versions] }
     }
 }
 
@@ -345,7 +360,7 @@ impl DependencyProvider for Problem<'_> {
     }
 
     fn choose_version(&self, package: &u32, range: &Set) -> Result<Option<u32>, TooHard> {
-        let preferred = self.preferred.borrow().get(package).copied();
+        let preferred = self.preferred(*package);
         if let Some(version) = preferred.filter(|version| range.contains(version)) {
             return Ok(Some(version));
         }
