@@ -79,8 +79,10 @@ pub(crate) fn verify(
         ui.done("Verified", &format!("{} packages: installed files{with}", lock.packages.len()));
         return Ok(Exit::Ok);
     }
-    let mut message =
-        format!("{} thing{} disagree", wrong.len(), if wrong.len() == 1 { "" } else { "s" });
+    let mut message = match wrong.len() {
+        1 => "1 thing disagrees".to_owned(),
+        many => format!("{many} things disagree"),
+    };
     for (package, what) in wrong.iter().take(50) {
         message.push_str(&format!("\n  `{package}`: {what}"));
     }
