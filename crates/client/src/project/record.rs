@@ -73,19 +73,23 @@ impl Record {
     }
 }
 
-/// How files differ from what was installed, at most some: `changed`, `missing` or `added`.
+/// How files differ from what was installed: `changed`, `missing` or `added`.
 pub fn differences(
     folder: &Path,
     package: &Package,
     nested: &BTreeSet<std::path::PathBuf>,
 ) -> Vec<String> {
+    // A file's metadata is cheapest beside its name, where its folder is open.
+    let mut there = BTreeMap::new();
+    walk(folder, nested, |path, entry| {
+        there.insert(path, entry.metadata().ok());
+    });
     let mut differences = Vec::new();
-    let mut known: BTreeSet<&str> = BTreeSet::new();
     for File(path, bytes, mtime_ns, inode) in &package.files {
-        known.insert(path.as_str());
-        match std::fs::symlink_metadata(folder.join(path.as_str())) {
-            Ok(found) if !found.is_file() => differences.push(format!("{path} (is no file)")),
-            Ok(found) => {
+        let listed = there.remove(path.as_str()).flatten();
+        match listed.or_else(|| std::fs::symlink_metadata(folder.join(path.as_str())).ok()) {
+            Some(found) if !found.is_file() => differences.push(format!("{path} (is no file)")),
+            Some(found) => {
                 let same = found.len() == *bytes
                     && crate::cache::mtime_ns(&found) == *mtime_ns
                     && crate::cache::inode(&found) == *inode;
@@ -93,14 +97,12 @@ pub fn differences(
                     differences.push(format!("{path} (changed)"));
                 }
             }
-            Err(_) => differences.push(format!("{path} (missing)")),
+            None => differences.push(format!("{path} (missing)")),
         }
     }
-    for path in listed(folder, nested) {
-        if !known.contains(path.as_str()) {
-            differences.push(format!("{} (added)", packhouse_core::escape::printable(&path)));
-        }
-    }
+    let added =
+        there.keys().map(|path| format!("{} (added)", packhouse_core::escape::printable(path)));
+    differences.extend(added);
     differences
 }
 
@@ -108,6 +110,16 @@ pub fn differences(
 /// record of a package, Python's caches, and packages that lie inside this one.
 pub fn listed(folder: &Path, nested: &BTreeSet<std::path::PathBuf>) -> Vec<String> {
     let mut found = Vec::new();
+    walk(folder, nested, |path, _| found.push(path));
+    found.sort();
+    found
+}
+
+fn walk(
+    folder: &Path,
+    nested: &BTreeSet<std::path::PathBuf>,
+    mut visit: impl FnMut(String, &std::fs::DirEntry),
+) {
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((at, prefix)) = folders.pop() {
         for entry in std::fs::read_dir(&at).into_iter().flatten().flatten() {
@@ -120,10 +132,8 @@ pub fn listed(folder: &Path, nested: &BTreeSet<std::path::PathBuf>) -> Vec<Strin
                     }
                 }
                 _ if path == meta::FILE => {}
-                _ => found.push(path),
+                _ => visit(path, &entry),
             }
         }
     }
-    found.sort();
-    found
 }
