@@ -381,6 +381,21 @@ fn a_pull_request_has_one_comment_that_is_edited_and_goes() {
 }
 
 #[test]
+fn a_strict_audit_fails_for_what_ato_verifies() {
+    let change = change(&[("strict", "true")]);
+    change.github.installed(false);
+    let token = change.github.token("github-actions[bot]", true);
+    let path = change.repository.path().join("sensor.ato");
+    let sensor = std::fs::read_to_string(path).unwrap();
+    change.repository.write("sensor.ato", &format!("import Unheard\n{sensor}"));
+    let run = change.run(&token, REPOSITORY);
+    assert_eq!(run.code, 1, "{run}");
+    let new: Value = serde_json::from_str(&output(&run, "findings-new").unwrap()).unwrap();
+    let rules: Vec<_> = new["error"].as_array().unwrap().iter().map(|f| &f["rule"]).collect();
+    assert_eq!(rules, ["unused-import"], "{new}");
+}
+
+#[test]
 fn a_comment_is_cut_at_githubs_limit_and_links_to_the_run() {
     let change = change(&[]);
     change.github.installed(false);

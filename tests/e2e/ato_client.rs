@@ -9,7 +9,7 @@ use packhouse_tests::{Runs as _, TestRegistry, example, plain};
 const EMPTY_ZIP: [u8; 22] = *b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 fn ato(registry: &TestRegistry) -> Ato {
-    Ato { registry: registry.url(), ci: registry.ci("acme/sensor").tag("v1.0.0") }
+    Ato::new(&registry.url(), registry.ci("acme/sensor").tag("v1.0.0"))
 }
 
 fn sensor() -> Vec<u8> {
@@ -121,24 +121,124 @@ fn the_upload_takes_the_announced_length_only_and_once() {
     assert_eq!(ato.try_upload(&asked["upload_info"], "x.zip", &other).0, second);
 }
 
-/// Publishes a circuit with the stock client; the receipt's warnings.
-fn release(registry: &TestRegistry, identifier: &str, needs: &[&str]) -> Vec<String> {
+/// A circuit as the client packs it.
+fn circuit(identifier: &str, requires: &str, needs: &[&str]) -> Vec<u8> {
     let needs: String = needs.iter().map(|d| format!("  - {d}\n")).collect();
     let needs = if needs.is_empty() { needs } else { format!("dependencies:\n{needs}") };
     let manifest = format!(
-        "requires-atopile: '>=0.9.0,<1.0.0'\npackage:\n  identifier: {identifier}\n  version: 1.0.0\n  repository: https://github.com/acme/parts\n  license: MIT\n  summary: A part\n  authors: [{{name: Ada, email: ada@acme.example}}]\n{needs}"
+        "requires-atopile: '{requires}'\npackage:\n  identifier: {identifier}\n  version: 1.0.0\n  repository: https://github.com/acme/parts\n  license: MIT\n  summary: A part\n  authors: [{{name: Ada, email: ada@acme.example}}]\n{needs}"
     );
-    let zip = bzip2_zip(&[
+    bzip2_zip(&[
         ("ato.yaml", manifest.as_bytes()),
         (".gitignore", b"build/\n"),
         ("README.md", b"# A part\n"),
         ("part.ato", b"module Part:\n    pass\n"),
-    ]);
-    let ato = Ato { registry: registry.url(), ci: registry.ci("acme/parts").tag("v1.0.0") };
+    ])
+}
+
+/// The client in a job that publishes circuits.
+fn parts(registry: &TestRegistry) -> Ato {
+    Ato::new(&registry.url(), registry.ci("acme/parts").tag("v1.0.0"))
+}
+
+/// Publishes a circuit with the stock client; the receipt's warnings.
+fn release(registry: &TestRegistry, identifier: &str, needs: &[&str]) -> Vec<String> {
+    let zip = circuit(identifier, ">=0.9.0,<1.0.0", needs);
+    let ato = parts(registry);
     let (status, answer) = ato.publish(identifier, "1.0.0", &zip, None);
     assert_eq!(status, 200, "{answer}");
     serde_json::from_value(answer["receipt"].get("warnings").cloned().unwrap_or_default())
         .unwrap_or_default()
+}
+
+/// What both versions ask, word for word, and how they are answered; a redirect panics.
+#[test]
+fn every_verb_is_answered_as_the_stock_client_needs_it() {
+    for client in [Release::V0_12_5, Release::V0_15_9] {
+        let registry = TestRegistry::start();
+        let ato = Ato { release: client, ..parts(&registry) };
+        let publish = |id: &str, needs: &[&str], artifacts, skip| {
+            let zip = circuit(id, ">=0.9.0,<1.0.0", needs);
+            (ato.package_publish(id, &zip, artifacts, skip), ato.wire.take())
+        };
+        let url = |id: &str| Ok(format!("Package URL: {}/p/{id}", registry.url()));
+        let (asked, upload) = ("POST /v1/publish 200", "POST upload 204");
+        let confirmed = "POST /v1/publish/upload-complete 200";
+        let base = publish("acme/base", &[], None, false);
+        assert_eq!(base, (url("acme/base"), list(&["token", asked, upload, confirmed])));
+        // Artifacts are on unless somebody says otherwise; nothing was built here.
+        let part = publish("acme/kit/part", &["acme/base@1.0.0"], Some(&EMPTY_ZIP[..]), false);
+        let all = list(&["token", asked, upload, upload, confirmed]);
+        assert_eq!(part, (url("acme/kit/part"), all));
+        let (again, wire) = publish("acme/base", &[], None, false);
+        assert!(again.unwrap_err().starts_with("409 `acme/base@1.0.0` is already released"));
+        assert_eq!(wire, ["token", "POST /v1/publish 409"]);
+        let (skipped, wire) = publish("acme/base", &[], None, true);
+        assert_eq!(skipped.unwrap(), "Release already exists, skipping");
+        assert_eq!(wire, ["token", "POST /v1/publish 409"]);
+
+        let about = |id: &str, rest: &str| format!("GET /v1/package/{id}{rest} 200");
+        let zip =
+            |id: &str| format!("GET /blobs/sha256/<digest>/{}-1.0.0.zip 200", id.replace('/', "-"));
+        let each = |id: &str| match client {
+            Release::V0_12_5 => {
+                vec![about(id, "/releases"), about(id, "/releases/1.0.0"), zip(id)]
+            }
+            Release::V0_15_9 => vec![about(id, "/releases"), zip(id)],
+        };
+        let project = Workspace::new(&registry.url(), client);
+        project.add("acme/kit/part", None).unwrap();
+        assert_eq!(project.wire.take(), [each("acme/kit/part"), each("acme/base")].concat());
+        project.sync(&[("acme/kit/part", Some("1.0.0"))]).unwrap();
+        // 0.15.9 only downloaded what was needed further down, and comes again for it.
+        let rest = if client == Release::V0_15_9 { each("acme/base") } else { Vec::new() };
+        assert_eq!(project.wire.take(), rest);
+        project.sync(&[("acme/kit/part", Some("1.0.0"))]).unwrap();
+        assert!(project.wire.take().is_empty(), "all is installed");
+        project.verify("acme/kit/part", &[("acme/base", "1.0.0")]).unwrap();
+        let looked_up = ["acme/base", "acme/kit/part"]
+            .map(|id| [about(id, ""), about(id, "/releases/1.0.0")])
+            .concat();
+        assert_eq!(project.wire.take(), looked_up);
+        assert!(project.sync(&[("acme/kit/part", Some("2.0.0")), ("acme/gone", None)]).is_err());
+        assert_eq!(project.wire.take(), ["GET /v1/package/acme/gone/releases 404"]);
+    }
+}
+
+fn list(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// What no version of `ato` reads would break everybody who installs it, and their search for older
+/// releases; what it reads is kept as it was written.
+#[test]
+fn requirements_on_ato_that_it_cannot_read_are_refused() {
+    let registry = TestRegistry::start();
+    let ato = parts(&registry);
+    let publish =
+        |id: &str, requires: &str| ato.publish(id, "1.0.0", &circuit(id, requires, &[]), None);
+    for bad in ["", "abc", "1.x", "0.14", "=1.0.0", "==0.14.0", "~0.14.0", "> 0.9.0", "*", "^1||^2"]
+    {
+        let (status, body) = publish("acme/bad", bad);
+        assert_eq!((status, &body["error"]["code"]), (422, &"invalid-manifest".into()), "{bad}");
+        let detail = body["detail"].as_str().unwrap();
+        assert!(detail.starts_with("ato.yaml:1:19: `requires-atopile`"), "{bad}: {detail}");
+    }
+    assert_eq!(ato.get("/v1/package/acme/bad/releases").0, 404, "nothing became visible");
+    let project = Workspace::new(&registry.url(), Release::V0_15_9);
+    for (n, (good, fits)) in
+        [("0.14.0", true), ("^0.3.0", true), (">=0.9.0,<0.15.0", false), (">0.15.9", false)]
+            .into_iter()
+            .enumerate()
+    {
+        let id = format!("acme/good{n}");
+        assert_eq!(publish(&id, good).0, 200, "{good}");
+        let listed = ato.get(&format!("/v1/package/{id}/releases")).1;
+        assert_eq!(listed["releases"][0]["requires_atopile"], good);
+        let manifest = ato.get(&format!("/v1/package/{id}/-/manifest/1.0.0")).1;
+        assert_eq!(manifest["original"]["requires-atopile"], good);
+        assert_eq!(project.sync(&[(id.as_str(), None)]).is_ok(), fits, "{good}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
-use packhouse_tests::{Outcome, Runs as _, example, plain};
+use packhouse_tests::{Outcome, Runs as _, TestRegistry, copy, example, plain};
 use serde_json::{Value, json};
 
 fn audit(dir: &Path, arguments: &[&str]) -> Outcome {
@@ -529,6 +529,11 @@ fn strict_names_each_thing_that_ato_would_miss() {
         assert!(named, "{rule}, {told}: {strict}");
         let plain = audit(&folder, &[]);
         assert_eq!(plain.code, 0, "{file}: {plain}");
+        // What others cannot import is worth a warning to everybody, that there is no example is not.
+        let warned = plain.stdout.contains("warning[usage-import]");
+        let import = strict.stdout.contains("error[usage-import]: `");
+        assert_eq!(warned, import, "{file}: {plain}");
+        assert!(import || file != "usage.ato", "{strict}");
         std::fs::write(&path, before).unwrap();
     }
     std::fs::remove_dir_all(folder.join("build")).unwrap();
@@ -545,4 +550,33 @@ fn strict_looks_at_no_build_behind_a_link() {
     std::os::unix::fs::symlink(dir.path().join("elsewhere"), folder.join("build")).unwrap();
     let outcome = audit(&folder, &["--strict", "--exclude", "build"]);
     assert!(outcome.stdout.contains("error[build-missing]"), "{outcome}");
+}
+
+#[test]
+fn a_registry_says_which_dependencies_it_lacks() {
+    let registry = TestRegistry::start();
+    registry.ci("acme/sensor").tag("v1.0.0").publish(&example("ato-sensor")).ok();
+    let dir = tempfile::tempdir().unwrap();
+    copy(&example("ato-board"), dir.path());
+    let (file, url) = (dir.path().join("ato.yaml"), registry.url());
+    let known = audit(dir.path(), &["--registry", &url]).ok();
+    assert!(!known.stdout.contains("dependency-missing"), "{known}");
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let newer = text.replace("release: 1.0.0", "release: 1.1.0\n  - acme/gone@1.0.0");
+    assert_ne!(newer, text);
+    std::fs::write(&file, newer).unwrap();
+    let told = [
+        "the registry holds no release of `acme/sensor` that fits `1.1.0`",
+        "the registry does not hold `acme/gone`",
+    ];
+    for (strict, severity) in [(false, "warning"), (true, "error")] {
+        let arguments = ["--registry", &url, "--strict"];
+        let outcome = audit(dir.path(), &arguments[..if strict { 3 } else { 2 }]);
+        assert_eq!(outcome.code, i32::from(strict), "{outcome}");
+        for told in told {
+            let line = format!("{severity}[dependency-missing]: {told}");
+            assert!(outcome.stdout.contains(&line), "{line}: {outcome}");
+        }
+    }
 }

@@ -8,10 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::ato_verbs::{Release, Wire};
 use crate::{Ci, http};
-
-/// What 0.15.9 calls itself.
-pub const USER_AGENT: &str = "atopile/0.15.9 (linux; 3.14.8)";
 
 /// The stock client in a CI job.
 pub struct Ato {
@@ -19,6 +17,10 @@ pub struct Ato {
     pub registry: String,
     /// The job it runs in.
     pub ci: Ci,
+    /// The client's version: all of them publish alike.
+    pub release: Release,
+    /// What it asked, and with which status it was answered.
+    pub wire: Wire,
 }
 
 /// Writes a zip as Python's `zipfile` does with `ZIP_BZIP2`: `ato.yaml` first, then the rest.
@@ -66,6 +68,34 @@ pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 impl Ato {
+    /// The client 0.15.9.
+    pub fn new(registry: &str, ci: Ci) -> Self {
+        let (registry, wire) = (registry.to_owned(), Wire::default());
+        Self { registry, ci, release: Release::V0_15_9, wire }
+    }
+
+    /// `ato package publish [--skip-duplicate-versions]` as a shell sees it: what it prints last, or
+    /// the error that it exits 1 with.
+    pub fn package_publish(
+        &self,
+        identifier: &str,
+        zip: &[u8],
+        artifacts: Option<&[u8]>,
+        skip_duplicates: bool,
+    ) -> Result<String, String> {
+        match self.publish(identifier, "1.0.0", zip, artifacts) {
+            (200, done) => {
+                assert_eq!(done["status"], "ok", "{done}");
+                Ok(format!("Package URL: {}", done["url"].as_str().expect("a url")))
+            }
+            (409, _) if skip_duplicates => Ok("Release already exists, skipping".to_owned()),
+            (status, error) => {
+                let detail = error["detail"].as_str().expect("`detail` is what people see");
+                Err(format!("{status} {detail}"))
+            }
+        }
+    }
+
     /// `ato package publish`: the answer of the last request, or of the first that failed.
     pub fn publish(
         &self,
@@ -76,6 +106,7 @@ impl Ato {
     ) -> (u16, Value) {
         let host = self.registry.trim_start_matches("http://");
         let token = self.ci.token(host);
+        self.wire.note("token");
         let request = json!({
             "identifier": identifier,
             "package_version": version,
@@ -95,7 +126,8 @@ impl Ato {
         assert_eq!(asked["status"], "ok");
         let name = format!("{}-{version}.zip", identifier.replace('/', "-"));
         self.upload(&asked["upload_info"], &name, zip);
-        if let Some(artifacts) = artifacts.filter(|zip| zip.len() > 22) {
+        // Where nothing was built, it is an empty zip, and uploaded all the same.
+        if let Some(artifacts) = artifacts {
             self.upload(&asked["artifacts_upload_info"], "artifacts.zip", artifacts);
         }
         let confirm = json!({ "release_id": asked["release_id"] });
@@ -106,7 +138,7 @@ impl Ato {
     pub fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
         let bearer = format!("Bearer {token}");
         let headers = [
-            ("user-agent", USER_AGENT),
+            ("user-agent", self.release.agent()),
             ("accept", "*/*"),
             ("accept-encoding", "gzip, deflate"),
             ("content-type", "application/json"),
@@ -114,6 +146,7 @@ impl Ato {
         ];
         let url = format!("{}{path}", self.registry);
         let (status, body) = http::send("POST", &url, &headers, body.to_string().as_bytes());
+        self.wire.asked("POST", &url, status);
         (status, serde_json::from_slice(&body).expect("answers are JSON objects"))
     }
 
@@ -148,8 +181,12 @@ impl Ato {
                 .bytes(),
         );
         let kind = format!("multipart/form-data; boundary={boundary}");
-        let headers = [("user-agent", USER_AGENT), ("content-type", kind.as_str())];
-        http::send("POST", info["url"].as_str().expect("a url"), &headers, &body)
+        let headers = [("user-agent", self.release.agent()), ("content-type", kind.as_str())];
+        let url = info["url"].as_str().expect("a url");
+        let answer = http::send("POST", url, &headers, &body);
+        // The store's own address, which differs between stores.
+        self.wire.note(&format!("POST upload {}", answer.0));
+        answer
     }
 
     /// A GET as the client sends it.
@@ -160,6 +197,6 @@ impl Ato {
 
     /// A download.
     pub fn fetch(&self, url: &str) -> (u16, Vec<u8>) {
-        http::get(url, &[("user-agent", USER_AGENT)])
+        http::get(url, &[("user-agent", self.release.agent())])
     }
 }

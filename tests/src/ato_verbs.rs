@@ -21,6 +21,42 @@ pub enum Release {
     V0_15_9,
 }
 
+impl Release {
+    /// What it calls itself.
+    pub fn agent(self) -> &'static str {
+        match self {
+            Self::V0_12_5 => "atopile/0.12.5 (linux; 3.13.1)",
+            Self::V0_15_9 => "atopile/0.15.9 (linux; 3.14.8)",
+        }
+    }
+}
+
+/// Requests in their order, each with the status of its answer.
+#[derive(Default)]
+pub struct Wire(Mutex<Vec<String>>);
+
+impl Wire {
+    /// Writes down a request by its path, in which a digest is `<digest>`; panics at a redirect, which
+    /// the client never follows.
+    #[track_caller]
+    pub fn asked(&self, method: &str, url: &str, status: u16) {
+        assert!(!(300..400).contains(&status), "{method} {url} is redirected: {status}");
+        let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+        let parts = path.split('/').map(|part| if part.len() == 64 { "<digest>" } else { part });
+        self.note(&format!("{method} /{} {status}", parts.collect::<Vec<_>>().join("/")));
+    }
+
+    /// Writes down something else.
+    pub fn note(&self, what: &str) {
+        self.0.lock().expect("the log").push(what.to_owned());
+    }
+
+    /// What was written down since the last call.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("the log"))
+    }
+}
+
 /// A project in which the client runs.
 pub struct Workspace {
     registry: String,
@@ -28,6 +64,8 @@ pub struct Workspace {
     /// The project's folder.
     pub folder: tempfile::TempDir,
     log: Mutex<Vec<String>>,
+    /// The same requests by method, path and status.
+    pub wire: Wire,
     /// When each parallel download was complete.
     arrivals: Mutex<Vec<Instant>>,
 }
@@ -46,7 +84,8 @@ impl Workspace {
     pub fn new(registry: &str, release: Release) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (log, arrivals) = (Mutex::default(), Mutex::default());
-        Self { registry: registry.to_owned(), release, folder, log, arrivals }
+        let wire = Wire::default();
+        Self { registry: registry.to_owned(), release, folder, log, wire, arrivals }
     }
 
     /// The requests since the last call, by their numbers in order: `5 acme/sensor`.
@@ -217,16 +256,13 @@ impl Workspace {
 
     /// A GET; 0.15 tries three times more where the server is busy.
     fn fetch(&self, number: &str, identifier: &str, url: &str) -> (u16, Vec<u8>) {
-        let agent = match self.release {
-            Release::V0_12_5 => "atopile/0.12.5 (linux; 3.13.1)",
-            Release::V0_15_9 => crate::ato::USER_AGENT,
-        };
-        let headers = [("user-agent", agent), ("accept", "*/*")];
+        let headers = [("user-agent", self.release.agent()), ("accept", "*/*")];
         let waits: &[u64] = if self.release == Release::V0_15_9 { &[1, 2, 4] } else { &[] };
         let mut waits = waits.iter();
         loop {
             self.log.lock().expect("the log").push(format!("{number} {identifier}"));
             let (status, body) = http::get(url, &headers);
+            self.wire.asked("GET", url, status);
             match waits.next() {
                 Some(wait) if matches!(status, 502..=504) => {
                     std::thread::sleep(Duration::from_secs(*wait));

@@ -96,8 +96,8 @@ pub fn choose(index: &IndexFile, wanted: &Wanted) -> Result<Chosen, ClientError>
     let Some(text) = &wanted.version else {
         let usable =
             |(_, entry): &&(Version, &IndexVersion)| entry.in_service() && entry.yanked.is_none();
-        let stable = known.iter().filter(usable).find(|(version, _)| !version.is_prerelease());
-        return match stable.or_else(|| known.iter().find(usable)) {
+        let usable = known.iter().filter(usable);
+        return match usable.max_by(|(a, _), (b, _)| a.preference().cmp(&b.preference())) {
             Some((version, entry)) => chosen(wanted, version, entry),
             None => Err(missing(format!("`{name}` has no version that can be used"), &known)),
         };

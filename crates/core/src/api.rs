@@ -182,7 +182,7 @@ pub struct PublishRequest {
     pub git_ref: Option<String>,
     /// Exact size of the archive in bytes.
     pub package_size: u64,
-    /// Exact size of `artifacts.zip` in bytes; 22 is an empty zip.
+    /// Exact size of `artifacts.zip` in bytes; 22 is an empty zip, which leaves the release without artifacts.
     #[serde(default)]
     pub artifacts_size: Option<u64>,
     /// Ignored: the manifest inside the archive counts.

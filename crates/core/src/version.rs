@@ -189,6 +189,10 @@ impl Version {
             Parsed::Pep440(version) => version.any_prerelease(),
         }
     }
+    /// What a new project would rather have: any stable version before a prerelease, then the higher one.
+    pub fn preference(&self) -> (bool, &Self) {
+        (!self.is_prerelease(), self)
+    }
     /// What stands behind `+`: build metadata, or the local version of PEP 440.
     pub fn build(&self) -> Option<&str> {
         self.text.split_once('+').map(|(_, build)| build)

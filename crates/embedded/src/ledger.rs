@@ -169,6 +169,10 @@ impl Ledger for EmbeddedLedger {
         self.database.read(|rows| rules::waiting(rows, train))
     }
 
+    async fn prepared(&self, train: &Train) -> StoreResult<Vec<Release>> {
+        self.database.read(|rows| rules::prepared(rows, train))
+    }
+
     async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
         let (token, purpose) = (token.clone(), purpose.clone());
         let verb = move |rows: &mut SqlRows<'_>| rules::use_token(rows, &token, &purpose);

@@ -210,6 +210,10 @@ impl<L: std::ops::Deref<Target: Ledger> + Send + Sync> Ledger for Faulty<L> {
         self.faults.around("waiting", self.inner.waiting(train)).await
     }
 
+    async fn prepared(&self, train: &Train) -> StoreResult<Vec<Release>> {
+        self.faults.around("prepared", self.inner.prepared(train)).await
+    }
+
     async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
         self.faults.around("use_token", self.inner.use_token(token, purpose)).await
     }

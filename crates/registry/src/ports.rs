@@ -348,6 +348,9 @@ pub trait Ledger: Send + Sync {
     /// Members of a train without a hidden row, and not released with their digest.
     async fn waiting(&self, train: &Train) -> StoreResult<Vec<Member>>;
 
+    /// The releases of a train's hidden rows: what is prepared and not sealed yet.
+    async fn prepared(&self, train: &Train) -> StoreResult<Vec<Release>>;
+
     /// Remembers that `token` was used for `purpose` (not a publish: those remember their own);
     /// `false` when it was used for something else before.
     async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool>;

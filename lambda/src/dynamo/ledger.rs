@@ -198,6 +198,10 @@ impl Ledger for DynamoLedger {
         self.engine.view(|rows: &mut DynamoRows<'_>| rules::waiting(rows, train)).await
     }
 
+    async fn prepared(&self, train: &Train) -> StoreResult<Vec<Release>> {
+        self.engine.view(|rows: &mut DynamoRows<'_>| rules::prepared(rows, train)).await
+    }
+
     async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
         self.own(|rows: &mut DynamoRows<'_>| rules::use_token(rows, token, purpose)).await
     }

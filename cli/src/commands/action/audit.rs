@@ -128,6 +128,7 @@ fn asked(inputs: &Inputs, checkout: &Checkout, pull: Option<&PullEvent>) -> anyh
         head: pull.map_or(audited.as_str(), |pull| &pull.head).to_owned(),
         audited: audited.as_str().to_owned(),
         only: inputs.lines("packages"),
+        strict: inputs.flag("strict")?,
         limits: Limits::default(),
     })
 }

@@ -22,6 +22,7 @@ const NAMES: &[&str] = &[
     "dry-run",
     "skip-duplicate-versions",
     "fail-on",
+    "strict",
     "comment",
     "annotations",
     "sarif-file",

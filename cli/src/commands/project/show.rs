@@ -216,8 +216,6 @@ pub(crate) fn outdated(args: &Outdated, global: &Global, ui: &Ui) -> anyhow::Res
 /// The newest version that a new project would get.
 fn newest(file: &IndexFile) -> Option<Version> {
     let usable = file.versions.iter().filter(|v| v.in_service() && v.yanked.is_none());
-    let versions: Vec<Version> =
-        usable.filter_map(|v| Version::parse(v.order, &v.version).ok()).collect();
-    let stable = versions.iter().filter(|v| !v.is_prerelease()).max();
-    stable.or_else(|| versions.iter().max()).cloned()
+    let versions = usable.filter_map(|v| Version::parse(v.order, &v.version).ok());
+    versions.max_by(|a, b| a.preference().cmp(&b.preference()))
 }

@@ -6,8 +6,12 @@ use super::finding::quote;
 use super::{BuildOutputs, Draft, Facts, Rule, Severity, circuit};
 
 /// How the name of each artifact ends, and what it is.
-const ARTIFACTS: [(&str, &str); 4] =
-    [(".glb", "3D view"), (".bom.csv", "bill of materials"), ("gerber.zip", "Gerber files"), ("step", "STEP file")];
+const ARTIFACTS: [(&str, &str); 4] = [
+    (".glb", "3D view"),
+    (".bom.csv", "bill of materials"),
+    ("gerber.zip", "Gerber files"),
+    ("step", "STEP file"),
+];
 
 pub(super) struct ArtifactMissing;
 
@@ -27,7 +31,7 @@ impl Rule for ArtifactMissing {
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         let m = facts.manifest;
         let Some(build) = facts.strict.and_then(|strict| strict.build.as_ref()) else { return };
-        if !circuit::is_circuit(facts) || !build.exists {
+        if !build.exists {
             return;
         }
         let folder = BuildOutputs::folder(m);
@@ -36,9 +40,17 @@ impl Rule for ArtifactMissing {
             for (ending, what) in ARTIFACTS {
                 if !files.iter().any(|file| file.ends_with(ending)) {
                     let folder = quote(format!("{folder}/{target}"));
-                    let message = format!("the target {} has no {what}: no {} in {folder}", quote(target), quote(format!("*{ending}")));
+                    let message = format!(
+                        "the target {} has no {what}: no {} in {folder}",
+                        quote(target),
+                        quote(format!("*{ending}"))
+                    );
                     let draft = circuit::at_target(self.finding(message), m, target);
-                    found.push(draft.about(format!("{target} {ending}")).help("build it again with `ato build`, and keep what it leaves"));
+                    found.push(
+                        draft
+                            .about(format!("{target} {ending}"))
+                            .help("build it again with `ato build`, and keep what it leaves"),
+                    );
                 }
             }
         }

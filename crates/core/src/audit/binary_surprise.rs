@@ -19,7 +19,9 @@ impl Rule for BinarySurprise {
         for (path, file) in facts.tree.iter() {
             if let Some(what) = program(path.file_name(), &file.bytes) {
                 let help = "ship what it is built from, or say in the README why it is there";
-                found.push(self.finding(format!("this is {what}")).file(path).about(what).help(help));
+                found.push(
+                    self.finding(format!("this is {what}")).file(path).about(what).help(help),
+                );
             }
         }
     }

@@ -22,9 +22,10 @@ impl Rule for BuildMissing {
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         let m = facts.manifest;
         let Some(build) = facts.strict.and_then(|strict| strict.build.as_ref()) else { return };
-        if circuit::is_circuit(facts) && !build.exists && circuit::targets(m).next().is_some() {
+        if !build.exists && circuit::targets(m).next().is_some() {
             let folder = BuildOutputs::folder(m);
-            let draft = self.finding(format!("there is no folder {}", quote(&folder))).file(&m.path);
+            let draft =
+                self.finding(format!("there is no folder {}", quote(&folder))).file(&m.path);
             found.push(draft.about(folder).help("build it with `ato build`"));
         }
     }

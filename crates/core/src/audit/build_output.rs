@@ -12,8 +12,18 @@ pub(super) struct BuildOutput;
 const AT_ROOT: [&str; 5] = ["build", "dist", "target", "venv", "out"];
 /// Output wherever it stands.
 const ANYWHERE: [&str; 12] = [
-    "node_modules", "__pycache__", ".ato", ".venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache",
-    ".ruff_cache", ".gradle", ".eggs", "htmlcov",
+    "node_modules",
+    "__pycache__",
+    ".ato",
+    ".venv",
+    ".tox",
+    ".nox",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".gradle",
+    ".eggs",
+    "htmlcov",
 ];
 /// Compiled files. `.obj` is none: it is a 3D model as often.
 const EXTENSIONS: [&str; 4] = [".pyc", ".pyo", ".o", ".egg"];
@@ -37,11 +47,20 @@ impl Rule for BuildOutput {
                 *bytes += file.bytes.len();
             } else if EXTENSIONS.iter().any(|end| path.file_name().ends_with(end)) {
                 let help = "remove it, and add its ending to `.gitignore`";
-                found.push(self.finding("this is compiled from another file").file(path).about("file").help(help));
+                found.push(
+                    self.finding("this is compiled from another file")
+                        .file(path)
+                        .about("file")
+                        .help(help),
+                );
             }
         }
         for (folder, (files, bytes)) in folders {
-            let message = format!("{} holds the output of a build ({}, {bytes} bytes)", quote(folder), count(files, "file"));
+            let message = format!(
+                "{} holds the output of a build ({}, {bytes} bytes)",
+                quote(folder),
+                count(files, "file")
+            );
             let help = format!("add `{folder}/` to `.gitignore`");
             found.push(self.finding(message).file(folder).about(folder).help(help));
         }
@@ -53,7 +72,10 @@ fn output(path: &str) -> Option<&str> {
     let mut start = 0;
     for (slash, _) in path.match_indices('/') {
         let part = &path[start..slash];
-        if ANYWHERE.contains(&part) || part.ends_with(".egg-info") || (start == 0 && AT_ROOT.contains(&part)) {
+        if ANYWHERE.contains(&part)
+            || part.ends_with(".egg-info")
+            || (start == 0 && AT_ROOT.contains(&part))
+        {
             return Some(&path[..slash]);
         }
         start = slash + 1;

@@ -18,9 +18,16 @@ impl Rule for CaseTwins {
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         for (path, twin) in facts.tree.twins() {
-            let message =
-                format!("this is the same path as {} on systems that fold case and Unicode form", quote(&twin));
-            found.push(self.finding(message).file(path).about(twin).help("rename or remove one of the two"));
+            let message = format!(
+                "this is the same path as {} on systems that fold case and Unicode form",
+                quote(&twin)
+            );
+            found.push(
+                self.finding(message)
+                    .file(path)
+                    .about(twin)
+                    .help("rename or remove one of the two"),
+            );
         }
     }
 }

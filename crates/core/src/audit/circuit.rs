@@ -73,9 +73,7 @@ pub(super) fn resolve(base: &str, path: &str) -> Option<String> {
 
 /// The package's own `.ato` files, read; installed dependencies below `.ato/` are not its own.
 pub(super) fn code<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (&'a TreePath, Code)> + use<'a> {
-    let tree = if is_circuit(facts) { Some(facts.tree) } else { None };
-    let files = tree.into_iter().flat_map(|tree| tree.iter());
-    let own = files.filter(|(path, file)| {
+    let own = facts.tree.iter().filter(|(path, file)| {
         let path = path.as_str();
         let installed = path.split('/').any(|part| part == ".ato");
         path.ends_with(".ato") && !installed && file.bytes.len() <= ato_code::MAX_BYTES

@@ -41,7 +41,9 @@ impl Rule for Complete {
             let spoken_of = m.problems.iter().any(|p| p.field.rsplit('.').next() == Some(leaf));
             if !there && !spoken_of {
                 let draft = self.finding(format!("the package has no {what}")).severity(severity);
-                found.push(draft.file(&m.path).about(what).help(format!("set {field} in `{}`", m.path)));
+                found.push(
+                    draft.file(&m.path).about(what).help(format!("set {field} in `{}`", m.path)),
+                );
             }
         }
     }

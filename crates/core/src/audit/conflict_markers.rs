@@ -20,11 +20,16 @@ impl Rule for ConflictMarkers {
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         let files: Vec<_> = facts.tree.iter().collect();
-        let conflicts: Vec<_> = files.par_iter().map(|(_, file)| first_conflict(&file.bytes)).collect();
+        let conflicts: Vec<_> =
+            files.par_iter().map(|(_, file)| first_conflict(&file.bytes)).collect();
         for ((path, file), conflict) in files.into_iter().zip(conflicts) {
             if let Some(offset) = conflict {
                 let draft = self.finding("an unfinished merge begins here").file(path);
-                found.push(draft.at(place_of(&file.bytes, offset)).help("resolve it, and remove the marks"));
+                found.push(
+                    draft
+                        .at(place_of(&file.bytes, offset))
+                        .help("resolve it, and remove the marks"),
+                );
             }
         }
     }

@@ -30,18 +30,39 @@ impl Rule for DependencyMissing {
             });
         };
         for missing in &registry.missing_dependencies {
-            let place = m.dependencies.iter().find(|d| target_text(&d.target) == *missing).and_then(|d| d.at);
-            let draft = self.finding(format!("the registry does not hold {}", quote(missing))).about(missing);
-            push(draft.help("check the spelling, or publish it first or in the same train"), place, found);
+            let place = m
+                .dependencies
+                .iter()
+                .find(|d| target_text(&d.target) == *missing)
+                .and_then(|d| d.at);
+            let draft = self
+                .finding(format!("the registry does not hold {}", quote(missing)))
+                .about(missing);
+            push(
+                draft.help("check the spelling, or publish it first or in the same train"),
+                place,
+                found,
+            );
         }
         for (missing, wanted) in &registry.missing_releases {
             let same = |d: &&Dependency| {
-                target_text(&d.target) == *missing && d.requirement.as_ref().is_some_and(|r| r.text() == wanted)
+                target_text(&d.target) == *missing
+                    && d.requirement.as_ref().is_some_and(|r| r.text() == wanted)
             };
             let place = m.dependencies.iter().find(same).and_then(|d| d.at);
-            let message = format!("the registry holds no release of {} that fits {}", quote(missing), quote(wanted));
+            let message = format!(
+                "the registry holds no release of {} that fits {}",
+                quote(missing),
+                quote(wanted)
+            );
             let draft = self.finding(message).about(format!("{missing} {wanted}"));
-            push(draft.help("name a released version, or publish that one first or in the same train"), place, found);
+            push(
+                draft.help(
+                    "name a released version, or publish that one first or in the same train",
+                ),
+                place,
+                found,
+            );
         }
     }
 }

@@ -30,12 +30,21 @@ impl Rule for DependencyPinned {
             };
             let message = match &dependency.requirement {
                 None => format!("{} takes whatever version is newest", quote(identifier)),
-                Some(requirement) => format!("{} of {} is not one version", quote(requirement.text()), quote(identifier)),
+                Some(requirement) => format!(
+                    "{} of {} is not one version",
+                    quote(requirement.text()),
+                    quote(identifier)
+                ),
             };
             // `ato package verify` refuses it.
             let strict = facts.strict.is_some() && m.format == "ato";
             let severity = if strict { Severity::Error } else { self.severity() };
-            let draft = self.finding(message).severity(severity).file(&m.path).about(identifier.key()).help(help);
+            let draft = self
+                .finding(message)
+                .severity(severity)
+                .file(&m.path)
+                .about(identifier.key())
+                .help(help);
             found.push(match dependency.at {
                 Some(at) => draft.at(at),
                 None => draft,

@@ -31,11 +31,15 @@ impl Rule for DependencyPublishable {
                 Target::Url { .. } => "is an archive by address, which can change or vanish",
             };
             let known = match &dependency.target {
-                Target::File { identifier, .. } | Target::Git { identifier, .. } => identifier.as_ref(),
+                Target::File { identifier, .. } | Target::Git { identifier, .. } => {
+                    identifier.as_ref()
+                }
                 _ => None,
             };
             let help = match known {
-                Some(identifier) => format!("publish {} and depend on its release", quote(identifier)),
+                Some(identifier) => {
+                    format!("publish {} and depend on its release", quote(identifier))
+                }
                 None => "publish it and depend on its release".to_owned(),
             };
             let text = target_text(&dependency.target);

@@ -38,11 +38,16 @@ impl Rule for DependencyRepeated {
             let (severity, message, help) = if own && dependency.condition.is_none() {
                 (Severity::Error, format!("{} is the package itself", quote(&text)), "remove it")
             } else if again {
-                (Severity::Warning, format!("{} is named twice", quote(&text)), "keep one of the two")
+                (
+                    Severity::Warning,
+                    format!("{} is named twice", quote(&text)),
+                    "keep one of the two",
+                )
             } else {
                 continue;
             };
-            let draft = self.finding(message).severity(severity).file(&m.path).about(text).help(help);
+            let draft =
+                self.finding(message).severity(severity).file(&m.path).about(text).help(help);
             found.push(match dependency.at {
                 Some(at) => draft.at(at),
                 None => draft,

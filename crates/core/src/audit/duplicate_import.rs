@@ -25,8 +25,15 @@ impl Rule for DuplicateImport {
             let mut seen = HashSet::new();
             for import in &code.imports {
                 if !seen.insert((&import.name, &import.path)) {
-                    let draft = self.finding(format!("{} is imported a second time", quote(&import.name)));
-                    found.push(draft.file(path).at(import.at).about(&import.name).help("keep one of the two"));
+                    let draft =
+                        self.finding(format!("{} is imported a second time", quote(&import.name)));
+                    found.push(
+                        draft
+                            .file(path)
+                            .at(import.at)
+                            .about(&import.name)
+                            .help("keep one of the two"),
+                    );
                 }
             }
         }

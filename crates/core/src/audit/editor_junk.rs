@@ -19,7 +19,10 @@ impl Rule for EditorJunk {
         for (path, _) in facts.tree.iter() {
             let folder = path.folder().split('/').find_map(junk_folder);
             if let Some(maker) = folder.or_else(|| junk_file(path.file_name())) {
-                let draft = self.finding(format!("this was left behind by {maker}")).file(path).about("name");
+                let draft = self
+                    .finding(format!("this was left behind by {maker}"))
+                    .file(path)
+                    .about("name");
                 found.push(draft.help("remove it, and add it to `.gitignore`"));
             }
         }
@@ -44,7 +47,9 @@ fn junk_file(name: &str) -> Option<&'static str> {
         "fp-info-cache" => Some("KiCad"),
         _ if name.starts_with("._") => Some("macOS"),
         _ if name.starts_with('.') && ends(&[".swp", ".swo", ".swn"]) => Some("Vim"),
-        _ if name.starts_with("_autosave-") || ends(&[".lck", ".kicad_prl", ".kicad_sch-bak"]) => Some("KiCad"),
+        _ if name.starts_with("_autosave-") || ends(&[".lck", ".kicad_prl", ".kicad_sch-bak"]) => {
+            Some("KiCad")
+        }
         _ if name.starts_with(".#") || (name.starts_with('#') && ends(&["#"])) => Some("Emacs"),
         _ if name.len() > 1 && ends(&["~"]) => Some("an editor's backup"),
         _ if ends(&[".orig", ".rej"]) => Some("a merge or a patch"),

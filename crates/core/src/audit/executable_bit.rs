@@ -19,8 +19,13 @@ impl Rule for ExecutableBit {
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         for (path, file) in facts.tree.iter().filter(|(_, file)| file.executable) {
             if !file.bytes.starts_with(b"#!") && program(path.file_name(), &file.bytes).is_none() {
-                let message = "this is marked executable, but is neither a script with `#!` nor a program";
-                found.push(self.finding(message).file(path).help("`git update-index --chmod=-x` takes the mark away"));
+                let message =
+                    "this is marked executable, but is neither a script with `#!` nor a program";
+                found.push(
+                    self.finding(message)
+                        .file(path)
+                        .help("`git update-index --chmod=-x` takes the mark away"),
+                );
             }
         }
     }

@@ -30,8 +30,14 @@ impl Rule for ExportMissing {
             if relative.is_empty() || facts.tree.iter().any(|(file, _)| same(file.as_str())) {
                 continue;
             }
-            let message = format!("the {} {} stands in {}, which is not there", export.kind, quote(&export.name), quote(path));
-            let draft = self.finding(message).file(&m.path).about(format!("{} {path}", export.name));
+            let message = format!(
+                "the {} {} stands in {}, which is not there",
+                export.kind,
+                quote(&export.name),
+                quote(path)
+            );
+            let draft =
+                self.finding(message).file(&m.path).about(format!("{} {path}", export.name));
             let draft = draft.help("correct the path, or add the file: is it ignored?");
             // Formats keep the places of list items and of `ato`'s builds.
             let keys = [

@@ -26,7 +26,9 @@ impl Rule for GitData {
         for oddity in facts.oddities {
             if matches!(oddity.kind, OddityKind::Path(PathError::Git(_))) {
                 let help = "remove it; a submodule's or another checkout's files can stay";
-                found.push(self.finding("this is data of a git repository").file(&oddity.path).help(help));
+                found.push(
+                    self.finding("this is data of a git repository").file(&oddity.path).help(help),
+                );
             }
         }
         let mut folders = BTreeMap::<String, usize>::new();
@@ -42,8 +44,11 @@ impl Rule for GitData {
             }
         }
         for (folder, files) in folders {
-            let message = format!("{} is version control data ({})", quote(&folder), count(files, "file"));
-            found.push(self.finding(message).file(&folder).about(&folder).help("remove it, or ignore it"));
+            let message =
+                format!("{} is version control data ({})", quote(&folder), count(files, "file"));
+            found.push(
+                self.finding(message).file(&folder).about(&folder).help("remove it, or ignore it"),
+            );
         }
     }
 }

@@ -26,11 +26,15 @@ impl Rule for HiddenText {
         let places: Vec<_> = files.par_iter().map(|(_, file)| first_hidden(&file.bytes)).collect();
         for ((path, file), hidden) in files.into_iter().zip(places) {
             if printable(path.as_str()) != path.as_str() {
-                let message = format!("the path has invisible characters: {}", quote(printable(path.as_str())));
+                let message = format!(
+                    "the path has invisible characters: {}",
+                    quote(printable(path.as_str()))
+                );
                 found.push(self.finding(message).file(path).about("path").help("rename the file"));
             }
             if let Some((offset, c)) = hidden {
-                let message = format!("U+{:04X} makes the text look other than it is", u32::from(c));
+                let message =
+                    format!("U+{:04X} makes the text look other than it is", u32::from(c));
                 let draft = self.finding(message).file(path).at(place_of(&file.bytes, offset));
                 found.push(draft.help("remove it, or write it as an escape of the language"));
             }
@@ -48,12 +52,19 @@ fn first_hidden(bytes: &[u8]) -> Option<(usize, char)> {
         return None;
     }
     candidates.find_map(|at| match bytes[at..] {
-        [0xE2, 0x80, low @ 0xAA..=0xAE, ..] => Some((at, char::from_u32(0x2000 | u32::from(low & 0x3F))?)),
-        [0xE2, 0x81, low @ 0xA6..=0xA9, ..] => Some((at, char::from_u32(0x2040 | u32::from(low & 0x3F))?)),
+        [0xE2, 0x80, low @ 0xAA..=0xAE, ..] => {
+            Some((at, char::from_u32(0x2000 | u32::from(low & 0x3F))?))
+        }
+        [0xE2, 0x81, low @ 0xA6..=0xA9, ..] => {
+            Some((at, char::from_u32(0x2040 | u32::from(low & 0x3F))?))
+        }
         [0xF3, 0xA0, mid @ 0x80..=0x81, low @ 0x80..=0xBF, ..] => {
             // Flags of Scotland, Wales and England are the one use: a black flag, then tags.
-            let flag = at.checked_sub(4).is_some_and(|from| bytes[from..].starts_with("\u{1F3F4}".as_bytes()));
-            let tag = at.checked_sub(4).is_some_and(|from| bytes[from..].starts_with(&[0xF3, 0xA0]));
+            let flag = at
+                .checked_sub(4)
+                .is_some_and(|from| bytes[from..].starts_with("\u{1F3F4}".as_bytes()));
+            let tag =
+                at.checked_sub(4).is_some_and(|from| bytes[from..].starts_with(&[0xF3, 0xA0]));
             let code = 0xE0000 | u32::from(mid & 0x3F) << 6 | u32::from(low & 0x3F);
             if flag || tag { None } else { Some((at, char::from_u32(code)?)) }
         }
@@ -74,7 +85,13 @@ mod tests {
 
     #[test]
     fn ordinary_unicode_is_not() {
-        for text in ["“quoted” – dash …", "👩\u{200d}💻", "العربية\u{200f}", "🏴\u{E0067}\u{E0062}\u{E007F}", "a\0\u{202E}"] {
+        for text in [
+            "“quoted” – dash …",
+            "👩\u{200d}💻",
+            "العربية\u{200f}",
+            "🏴\u{E0067}\u{E0062}\u{E007F}",
+            "a\0\u{202E}",
+        ] {
             assert_eq!(first_hidden(text.as_bytes()), None, "{text:?}");
         }
     }

@@ -22,8 +22,13 @@ impl Rule for LfsPointer {
                 && file.bytes.starts_with(b"version https://git-lfs.github.com/spec/v1\n")
                 && memchr::memmem::find(&file.bytes, b"\noid sha256:").is_some();
             if pointer {
-                let help = "run `git lfs pull` first; in a workflow, set `lfs: true` for the checkout";
-                found.push(self.finding("this is a Git LFS pointer, not the file itself").file(path).help(help));
+                let help =
+                    "run `git lfs pull` first; in a workflow, set `lfs: true` for the checkout";
+                found.push(
+                    self.finding("this is a Git LFS pointer, not the file itself")
+                        .file(path)
+                        .help(help),
+                );
             }
         }
     }

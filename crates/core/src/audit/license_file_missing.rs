@@ -33,6 +33,8 @@ fn is_license(path: &str) -> bool {
     let Some(rest) = names.iter().find_map(|name| lower.strip_prefix(name)) else { return false };
     // `license_server.py` is none: a suffix is a text's extension, or the name is in capitals.
     let capitals = path.bytes().take(7).all(|b| b.is_ascii_uppercase());
-    let text = [".md", ".txt", ".rst", ".adoc", ".html", ".pdf"].iter().any(|end| rest.ends_with(end));
-    !rest.contains('/') && (rest.is_empty() || (rest.starts_with(['.', '-', '_']) && (capitals || text)))
+    let text =
+        [".md", ".txt", ".rst", ".adoc", ".html", ".pdf"].iter().any(|end| rest.ends_with(end));
+    !rest.contains('/')
+        && (rest.is_empty() || (rest.starts_with(['.', '-', '_']) && (capitals || text)))
 }

@@ -34,8 +34,12 @@ const MAX_BYTES: usize = 512;
 /// What is wrong with an expression, and what would be right.
 fn judge(text: &str) -> Option<(String, String)> {
     if text.len() > MAX_BYTES {
-        let message = format!("the licence is {} bytes long: that is a text, not an expression", text.len());
-        return Some((message, "write the SPDX id, and put the text into a `LICENSE` file".to_owned()));
+        let message =
+            format!("the licence is {} bytes long: that is a text, not an expression", text.len());
+        return Some((
+            message,
+            "write the SPDX id, and put the text into a `LICENSE` file".to_owned(),
+        ));
     }
     let error = Expression::parse(text).err()?;
     // Spans come from the parser's own view of the text; never index with them unchecked.
@@ -56,7 +60,9 @@ fn judge(text: &str) -> Option<(String, String)> {
             let message = format!("{} is no SPDX licence", quote(word));
             (message, nearest(text, word).unwrap_or_else(|| expression.to_owned()))
         }
-        reason => (format!("{} is not an SPDX expression: {reason}", quote(text)), expression.to_owned()),
+        reason => {
+            (format!("{} is not an SPDX expression: {reason}", quote(text)), expression.to_owned())
+        }
     })
 }
 
@@ -65,7 +71,9 @@ fn nearest(text: &str, word: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let closed = ["proprietary", "all rights reserved", "unlicensed", "commercial", "closed"];
     if closed.iter().any(|mark| lower.contains(mark)) {
-        return Some("write `LicenseRef-Proprietary` and put the terms into a `LICENSE` file".to_owned());
+        return Some(
+            "write `LicenseRef-Proprietary` and put the terms into a `LICENSE` file".to_owned(),
+        );
     }
     if Expression::parse_mode(text, ParseMode::LAX).is_ok()
         && let Ok(Some(canonical)) = Expression::canonicalize(text)
@@ -76,7 +84,9 @@ fn nearest(text: &str, word: &str) -> Option<String> {
     let word = if word.len() <= 64 { word.to_ascii_lowercase() } else { return None };
     let (score, id) = spdx::identifiers::LICENSES
         .iter()
-        .map(|license| (strsim::jaro_winkler(&word, &license.name.to_ascii_lowercase()), license.name))
+        .map(|license| {
+            (strsim::jaro_winkler(&word, &license.name.to_ascii_lowercase()), license.name)
+        })
         .max_by(|a, b| a.0.total_cmp(&b.0))?;
     (score > 0.85).then(|| format!("did you mean `{id}`?"))
 }

@@ -28,7 +28,8 @@ impl Rule for WithinLimits {
             if have > limit {
                 found.push(self.finding(message).about(unit).help(help));
             } else if have > limit / 5 * 4 {
-                found.push(self.finding(message).severity(Severity::Warning).about(unit).help(help));
+                found
+                    .push(self.finding(message).severity(Severity::Warning).about(unit).help(help));
             }
         }
         let in_tree = tree.iter().map(|(path, file)| (path.as_str(), file.bytes.len() as u64));
@@ -36,21 +37,36 @@ impl Rule for WithinLimits {
             OddityKind::TooLarge(bytes) => Some((oddity.path.as_str(), bytes)),
             _ => None,
         });
-        for (path, bytes) in in_tree.filter(|(_, bytes)| *bytes > limits.file_bytes).chain(outside) {
-            let message = format!("the file has {bytes} bytes, at most {} are allowed in a file", limits.file_bytes);
-            found.push(self.finding(message).file(path).about("file").help("leave it out, or split it"));
+        for (path, bytes) in in_tree.filter(|(_, bytes)| *bytes > limits.file_bytes).chain(outside)
+        {
+            let message = format!(
+                "the file has {bytes} bytes, at most {} are allowed in a file",
+                limits.file_bytes
+            );
+            found.push(
+                self.finding(message).file(path).about("file").help("leave it out, or split it"),
+            );
         }
         let manifest = facts.manifest.path.as_str();
         let small = [
             (manifest, limits.manifest_bytes, Severity::Error, "a manifest"),
-            (&facts.manifest.readme, limits.readme_bytes, Severity::Warning, "a README that is shown"),
+            (
+                &facts.manifest.readme,
+                limits.readme_bytes,
+                Severity::Warning,
+                "a README that is shown",
+            ),
         ];
         for (path, limit, severity, what) in small {
-            let Some(bytes) = tree.get(path).map(|file| file.bytes.len()).filter(|bytes| *bytes > limit) else {
+            let Some(bytes) =
+                tree.get(path).map(|file| file.bytes.len()).filter(|bytes| *bytes > limit)
+            else {
                 continue;
             };
             let message = format!("{} has {bytes} bytes, {what} has at most {limit}", quote(path));
-            found.push(self.finding(message).severity(severity).file(path).about(what).help("shorten it"));
+            found.push(
+                self.finding(message).severity(severity).file(path).about(what).help("shorten it"),
+            );
         }
     }
 }

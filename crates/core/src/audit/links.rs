@@ -20,7 +20,9 @@ impl Rule for Links {
         for oddity in facts.oddities {
             if let OddityKind::Link(target) = &oddity.kind {
                 let message = format!("this is a link to {}", quote(target));
-                found.push(self.finding(message).file(&oddity.path).help("put a copy of the file in its place: an archive holds regular files only"));
+                found.push(self.finding(message).file(&oddity.path).help(
+                    "put a copy of the file in its place: an archive holds regular files only",
+                ));
             }
         }
     }

@@ -3,13 +3,57 @@
 //! One rule is one file, listed once in [`RULES`]; its page is `docs/rules/<id>.md`, its fixtures
 //! are `fixtures/audit/<id>/`. Rules are pure: what they may know stands in [`Facts`].
 
+mod artifact_missing;
 mod ato_code;
+mod binary_surprise;
+mod build_missing;
+mod build_output;
+mod case_twins;
 mod circuit;
+mod complete;
+mod conflict_markers;
 mod cursor;
+mod dependency_missing;
+mod dependency_pinned;
+mod dependency_publishable;
+mod dependency_repeated;
+mod duplicate_import;
+mod editor_junk;
+mod executable_bit;
+mod export_missing;
 mod facts;
+mod file_structure;
 mod finding;
+mod git_data;
+mod hidden_text;
+mod identifier_valid;
 mod kicad;
+mod lfs_pointer;
+mod license_file_missing;
+mod license_spdx;
+mod limits;
+mod links;
+mod manifest_field;
+mod model_missing;
+mod nested_manifest;
+mod non_utf8_names;
+mod oversized_file;
+mod readme_missing;
+mod repository_url;
+mod secret_files;
+mod secrets;
+mod special_file;
+mod submodule_missing;
+mod tag_mismatch;
 pub(crate) mod text;
+mod unknown_key;
+mod unsafe_path;
+mod unused_import;
+mod usage_import;
+mod usage_in_readme;
+mod version_not_above;
+mod version_valid;
+mod windows_names;
 
 pub use facts::{BuildOutputs, Facts, Oddity, OddityKind, RegistryFacts, Strict};
 pub use finding::{Draft, Finding, MAX_PER_RULE, Severity};
@@ -18,61 +62,53 @@ pub use secrets::masked;
 use crate::formats::Broken;
 use crate::manifest::{Manifest, Problem, Target};
 
-macro_rules! rules {
-    ($($module:ident :: $rule:ident,)*) => {
-        $(mod $module;)*
-
-        /// Every rule, in the order of ids.
-        pub const RULES: &[&dyn Rule] = &[$(&$module::$rule),*];
-    };
-}
-
-rules! {
-    artifact_missing::ArtifactMissing,
-    binary_surprise::BinarySurprise,
-    build_missing::BuildMissing,
-    build_output::BuildOutput,
-    case_twins::CaseTwins,
-    complete::Complete,
-    conflict_markers::ConflictMarkers,
-    dependency_missing::DependencyMissing,
-    dependency_pinned::DependencyPinned,
-    dependency_publishable::DependencyPublishable,
-    dependency_repeated::DependencyRepeated,
-    duplicate_import::DuplicateImport,
-    editor_junk::EditorJunk,
-    executable_bit::ExecutableBit,
-    export_missing::ExportMissing,
-    file_structure::FileStructure,
-    git_data::GitData,
-    hidden_text::HiddenText,
-    identifier_valid::IdentifierValid,
-    lfs_pointer::LfsPointer,
-    license_file_missing::LicenseFileMissing,
-    license_spdx::LicenseSpdx,
-    limits::WithinLimits,
-    links::Links,
-    manifest_field::ManifestField,
-    model_missing::ModelMissing,
-    nested_manifest::NestedManifest,
-    non_utf8_names::NonUtf8Names,
-    oversized_file::OversizedFile,
-    readme_missing::ReadmeMissing,
-    repository_url::RepositoryUrl,
-    secret_files::SecretFiles,
-    secrets::Secrets,
-    special_file::SpecialFile,
-    submodule_missing::SubmoduleMissing,
-    tag_mismatch::TagMismatch,
-    unknown_key::UnknownKey,
-    unsafe_path::UnsafePath,
-    unused_import::UnusedImport,
-    usage_import::UsageImport,
-    usage_in_readme::UsageInReadme,
-    version_not_above::VersionNotAbove,
-    version_valid::VersionValid,
-    windows_names::WindowsNames,
-}
+/// Every rule, in the order of ids.
+pub const RULES: &[&dyn Rule] = &[
+    &artifact_missing::ArtifactMissing,
+    &binary_surprise::BinarySurprise,
+    &build_missing::BuildMissing,
+    &build_output::BuildOutput,
+    &case_twins::CaseTwins,
+    &complete::Complete,
+    &conflict_markers::ConflictMarkers,
+    &dependency_missing::DependencyMissing,
+    &dependency_pinned::DependencyPinned,
+    &dependency_publishable::DependencyPublishable,
+    &dependency_repeated::DependencyRepeated,
+    &duplicate_import::DuplicateImport,
+    &editor_junk::EditorJunk,
+    &executable_bit::ExecutableBit,
+    &export_missing::ExportMissing,
+    &file_structure::FileStructure,
+    &git_data::GitData,
+    &hidden_text::HiddenText,
+    &identifier_valid::IdentifierValid,
+    &lfs_pointer::LfsPointer,
+    &license_file_missing::LicenseFileMissing,
+    &license_spdx::LicenseSpdx,
+    &limits::WithinLimits,
+    &links::Links,
+    &manifest_field::ManifestField,
+    &model_missing::ModelMissing,
+    &nested_manifest::NestedManifest,
+    &non_utf8_names::NonUtf8Names,
+    &oversized_file::OversizedFile,
+    &readme_missing::ReadmeMissing,
+    &repository_url::RepositoryUrl,
+    &secret_files::SecretFiles,
+    &secrets::Secrets,
+    &special_file::SpecialFile,
+    &submodule_missing::SubmoduleMissing,
+    &tag_mismatch::TagMismatch,
+    &unknown_key::UnknownKey,
+    &unsafe_path::UnsafePath,
+    &unused_import::UnusedImport,
+    &usage_import::UsageImport,
+    &usage_in_readme::UsageInReadme,
+    &version_not_above::VersionNotAbove,
+    &version_valid::VersionValid,
+    &windows_names::WindowsNames,
+];
 
 /// One check.
 pub trait Rule: Send + Sync {
@@ -89,8 +125,8 @@ pub trait Rule: Send + Sync {
     fn binds_registry(&self) -> bool {
         false
     }
-    /// Whether it runs only where the caller asks for the strict rules ([`Facts::strict`]): they are what
-    /// `ato package verify --strict` checks. A registry never refuses for their sake.
+    /// Whether it runs only where the caller asks for the strict rules ([`Facts::strict`]), and for circuits
+    /// only: they are what `ato package verify --strict` checks. A registry never refuses for their sake.
     fn strict(&self) -> bool {
         false
     }
@@ -118,7 +154,8 @@ pub fn audit_whole(facts: &Facts) -> Vec<Finding> {
 /// What every rule finds that was asked for.
 fn drafts(facts: &Facts) -> Vec<Draft> {
     let mut found = Vec::new();
-    for rule in RULES.iter().filter(|rule| facts.strict.is_some() || !rule.strict()) {
+    let strict = facts.strict.is_some() && circuit::is_circuit(facts);
+    for rule in RULES.iter().filter(|rule| strict || !rule.strict()) {
         rule.check(facts, &mut found);
     }
     found

@@ -27,14 +27,14 @@ impl Rule for ModelMissing {
         true
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
-        if !circuit::is_circuit(facts) {
-            return;
-        }
         let layouts = circuit::folder(facts.manifest, "layout").unwrap_or_default();
         let is_board = |path: &str| path.ends_with(".kicad_pcb") && circuit::below(&layouts, path);
         for (path, file) in facts.tree.iter().filter(|(path, _)| is_board(path.as_str())) {
             if file.bytes.len() > MAX_BYTES {
-                let message = format!("is larger than {}, so its models were not looked at", count(MAX_BYTES, "byte"));
+                let message = format!(
+                    "is larger than {}, so its models were not looked at",
+                    count(MAX_BYTES, "byte")
+                );
                 found.push(self.finding(message).severity(Severity::Note).file(path));
                 continue;
             }
@@ -45,25 +45,43 @@ impl Rule for ModelMissing {
                     Err(wrong) => wrong,
                 };
                 let (severity, message, help) = match wrong {
-                    Wrong::Missing(file) => {
-                        (Severity::Error, format!("the model {} is not there", quote(file)), "add the file: is it ignored?")
-                    }
+                    Wrong::Missing(file) => (
+                        Severity::Error,
+                        format!("the model {} is not there", quote(file)),
+                        "add the file: is it ignored?",
+                    ),
                     Wrong::Outside => {
-                        let message = format!("the model {} lies outside of the package", quote(&model));
-                        (Severity::Error, message, "copy it into the package, and name it from `${KIPRJMOD}`")
+                        let message =
+                            format!("the model {} lies outside of the package", quote(&model));
+                        (
+                            Severity::Error,
+                            message,
+                            "copy it into the package, and name it from `${KIPRJMOD}`",
+                        )
                     }
                     Wrong::Variable(name) => {
-                        let message = format!("models stand below the variable {}, which differs between machines", quote(name));
-                        (Severity::Note, message, "look at them yourself, or copy them into the package")
+                        let message = format!(
+                            "models stand below the variable {}, which differs between machines",
+                            quote(name)
+                        );
+                        (
+                            Severity::Note,
+                            message,
+                            "look at them yourself, or copy them into the package",
+                        )
                     }
                     Wrong::Installed => {
-                        let message = "models stand in an installed dependency, which is not looked at".to_owned();
+                        let message =
+                            "models stand in an installed dependency, which is not looked at"
+                                .to_owned();
                         (Severity::Note, message, "let `ato sync` install it, and build")
                     }
                 };
                 // A board names one model for each part that has it.
                 if said.insert(message.clone()) {
-                    found.push(self.finding(message).severity(severity).file(path).at(at).help(help));
+                    found.push(
+                        self.finding(message).severity(severity).file(path).at(at).help(help),
+                    );
                 }
             }
         }

@@ -18,13 +18,21 @@ impl Rule for NestedManifest {
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         let own = &facts.manifest.path;
-        let below = if own.folder().is_empty() { String::new() } else { format!("{}/", own.folder()) };
+        let below =
+            if own.folder().is_empty() { String::new() } else { format!("{}/", own.folder()) };
         for (path, _) in facts.tree.iter() {
-            if path != own && path.file_name() == own.file_name() && path.as_str().starts_with(&below) {
+            if path != own
+                && path.file_name() == own.file_name()
+                && path.as_str().starts_with(&below)
+            {
                 let draft = self.finding(format!("{} is another package's manifest", quote(path)));
                 // `ato` itself leaves such a file out, so its packages differ from ours.
-                let severity = if facts.manifest.format == "ato" { Severity::Warning } else { Severity::Note };
-                let help = format!("publish {} as a package of its own, or leave it out", quote(path.folder()));
+                let severity =
+                    if facts.manifest.format == "ato" { Severity::Warning } else { Severity::Note };
+                let help = format!(
+                    "publish {} as a package of its own, or leave it out",
+                    quote(path.folder())
+                );
                 found.push(draft.severity(severity).file(path).about("manifest").help(help));
             }
         }

@@ -18,7 +18,11 @@ impl Rule for NonUtf8Names {
         for oddity in facts.oddities {
             if let OddityKind::NotUtf8 = &oddity.kind {
                 let message = "the name is not UTF-8";
-                found.push(self.finding(message).file(&oddity.path).help("rename the file: no two systems agree on what such a name is"));
+                found.push(
+                    self.finding(message)
+                        .file(&oddity.path)
+                        .help("rename the file: no two systems agree on what such a name is"),
+                );
             }
         }
     }

@@ -24,8 +24,14 @@ impl Rule for OversizedFile {
             let bytes = file.bytes.len();
             if bytes > LARGE_BYTES && allowed(bytes) {
                 let mib = bytes as f64 / f64::from(1 << 20);
-                let help = "leave it out if the package works without it, or ship it as an attachment";
-                found.push(self.finding(format!("the file has {mib:.1} MiB")).file(path).about("size").help(help));
+                let help =
+                    "leave it out if the package works without it, or ship it as an attachment";
+                found.push(
+                    self.finding(format!("the file has {mib:.1} MiB"))
+                        .file(path)
+                        .about("size")
+                        .help(help),
+                );
             }
         }
     }

@@ -27,7 +27,9 @@ impl Rule for ReadmeMissing {
                 let near = paths.find(|path| path.to_lowercase() == folded);
                 let draft = self.finding(format!("{} is missing", quote(readme))).about(readme);
                 found.push(match near {
-                    Some(near) => draft.help(format!("rename {} or name it in the manifest", quote(near))),
+                    Some(near) => {
+                        draft.help(format!("rename {} or name it in the manifest", quote(near)))
+                    }
                     None => draft.help("say in a few lines what the package is and how to use it"),
                 });
                 return;

@@ -38,7 +38,11 @@ impl Rule for RepositoryUrl {
         let rest = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => rest,
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
-                say(Severity::Warning, format!("{} is not encrypted", quote(text)), "write `https://`");
+                say(
+                    Severity::Warning,
+                    format!("{} is not encrypted", quote(text)),
+                    "write `https://`",
+                );
                 rest
             }
             _ if is_git_address(text) => {
@@ -55,13 +59,25 @@ impl Rule for RepositoryUrl {
             return say(Severity::Error, format!("{} has no valid host", quote(text)), https);
         }
         if !host.contains('.') {
-            say(Severity::Warning, format!("{} has a host that only your network knows", quote(text)), https);
+            say(
+                Severity::Warning,
+                format!("{} has a host that only your network knows", quote(text)),
+                https,
+            );
         }
         if !port.is_empty() {
-            say(Severity::Warning, format!("{} names a port", quote(text)), "write the address that browsers use");
+            say(
+                Severity::Warning,
+                format!("{} names a port", quote(text)),
+                "write the address that browsers use",
+            );
         }
         if path.contains(['?', '#']) || path.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return say(Severity::Warning, format!("{} has more than a path after the host", quote(text)), https);
+            return say(
+                Severity::Warning,
+                format!("{} has more than a path after the host", quote(text)),
+                https,
+            );
         }
         let path = path.trim_end_matches('/');
         let parts: Vec<_> = path.split('/').collect();
@@ -76,13 +92,25 @@ impl Rule for RepositoryUrl {
         if let Some(Name::Full(id)) = m.name.as_ref().map(|name| &name.value)
             && !id.owner().eq_ignore_ascii_case(owner)
         {
-            let message = format!("the package belongs to {}, its repository to {}", quote(id.owner()), quote(owner));
-            say(Severity::Warning, message, "the first publish pins the package to the repository that ran it: make sure that both are yours");
+            let message = format!(
+                "the package belongs to {}, its repository to {}",
+                quote(id.owner()),
+                quote(owner)
+            );
+            say(
+                Severity::Warning,
+                message,
+                "the first publish pins the package to the repository that ran it: make sure that both are yours",
+            );
         }
         if let Some(source) = facts.source_repository
             && !source.eq_ignore_ascii_case(&format!("{owner}/{name}"))
         {
-            let message = format!("the repository is {}, this one is {}", quote(format!("{owner}/{name}")), quote(source));
+            let message = format!(
+                "the repository is {}, this one is {}",
+                quote(format!("{owner}/{name}")),
+                quote(source)
+            );
             say(Severity::Warning, message, "name the repository that publishes the package");
         }
     }

@@ -20,8 +20,11 @@ impl Rule for SecretFiles {
         for (path, _) in facts.tree.iter().filter(|(_, file)| !file.bytes.is_empty()) {
             if let Some(what) = what(path.as_str(), path.file_name()) {
                 let name = quote(path.file_name());
-                let draft = self.finding(format!("{name} is made for {what}")).file(path).about("name");
-                found.push(draft.help(format!("add {name} to `.gitignore`, and revoke what it holds if it was pushed")));
+                let draft =
+                    self.finding(format!("{name} is made for {what}")).file(path).about("name");
+                found.push(draft.help(format!(
+                    "add {name} to `.gitignore`, and revoke what it holds if it was pushed"
+                )));
             }
         }
     }
@@ -36,7 +39,9 @@ fn what(path: &str, name: &str) -> Option<&'static str> {
     let in_folder = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
     match lower.as_str() {
         "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ed25519" => return Some("a private SSH key"),
-        ".netrc" | "_netrc" | ".git-credentials" | ".pgpass" | ".htpasswd" => return Some("passwords"),
+        ".netrc" | "_netrc" | ".git-credentials" | ".pgpass" | ".htpasswd" => {
+            return Some("passwords");
+        }
         ".pypirc" | ".dockercfg" | ".vault-token" => return Some("a token"),
         "credentials" if in_folder(".aws/") => return Some("AWS credentials"),
         "config.json" if in_folder(".docker/") => return Some("a token"),
@@ -51,5 +56,6 @@ fn what(path: &str, name: &str) -> Option<&'static str> {
 }
 
 fn is_template(name: &str) -> bool {
-    name.split('.').any(|part| matches!(part, "example" | "sample" | "template" | "dist" | "defaults"))
+    name.split('.')
+        .any(|part| matches!(part, "example" | "sample" | "template" | "dist" | "defaults"))
 }

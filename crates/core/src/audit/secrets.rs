@@ -72,8 +72,8 @@ fn allowed(bytes: &[u8], offset: usize) -> bool {
 fn is_for_tests(path: &str) -> bool {
     let words = path.split(|c: char| !c.is_ascii_alphanumeric());
     const WORDS: [&str; 11] = [
-        "test", "tests", "testing", "testdata", "fixture", "fixtures", "spec", "example", "examples", "bench",
-        "benches",
+        "test", "tests", "testing", "testdata", "fixture", "fixtures", "spec", "example",
+        "examples", "bench", "benches",
     ];
     words.into_iter().any(|word| WORDS.contains(&word))
 }
@@ -199,7 +199,8 @@ impl Body {
             }
             Self::Capitals(exactly) => {
                 let end = run(rest, |b| b.is_ascii_alphanumeric() || b == b'_');
-                let capitals = rest[..end].iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+                let capitals =
+                    rest[..end].iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
                 (end == exactly && capitals && random(&rest[..end])).then_some(0..end)
             }
             Self::Assigned(least) => {
@@ -258,7 +259,8 @@ pub fn masked(text: &str) -> String {
     let mut cuts: Vec<_> = scan(bytes).into_iter().map(|hit| hit.hidden..hit.range.end).collect();
     for at in memchr::memmem::find_iter(bytes, b"://") {
         let start = at + 3;
-        let authority = run(&bytes[start..], |b| !b.is_ascii_whitespace() && !b"/?#\"'`<>".contains(&b));
+        let authority =
+            run(&bytes[start..], |b| !b.is_ascii_whitespace() && !b"/?#\"'`<>".contains(&b));
         let authority = &bytes[start..start + authority];
         if let Some(end) = memchr::memrchr(b'@', authority) {
             let from = memchr::memchr(b':', &authority[..end]).map_or(0, |colon| colon + 1);
@@ -288,7 +290,9 @@ mod tests {
     fn noise(length: usize, alphabet: &[u8]) -> String {
         let mut state = 0x9E37_79B9_7F4A_7C15_u64;
         let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             alphabet[(state >> 33) as usize % alphabet.len()] as char
         };
         (0..length).map(|_| next()).collect()
@@ -301,7 +305,9 @@ mod tests {
         for kind in KINDS {
             let (between, body) = match kind.body {
                 Body::Token(least) => ("", noise(least, LETTERS)),
-                Body::Capitals(exactly) => ("", noise(exactly, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
+                Body::Capitals(exactly) => {
+                    ("", noise(exactly, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
+                }
                 Body::Assigned(least) => (" = \"", noise(least, LETTERS)),
                 Body::Pem => ("RSA PRIVATE KEY-----\n", noise(64, LETTERS)),
             };

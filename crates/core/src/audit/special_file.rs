@@ -18,7 +18,11 @@ impl Rule for SpecialFile {
         for oddity in facts.oddities {
             if let OddityKind::Special = &oddity.kind {
                 let message = "this is a device, a socket or a pipe";
-                found.push(self.finding(message).file(&oddity.path).help("remove it: an archive holds regular files only"));
+                found.push(
+                    self.finding(message)
+                        .file(&oddity.path)
+                        .help("remove it: an archive holds regular files only"),
+                );
             }
         }
     }

@@ -25,11 +25,15 @@ impl Rule for SubmoduleMissing {
             if key.trim() != "path" || path.is_empty() {
                 continue;
             }
-            let below = |file: &str| file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+            let below =
+                |file: &str| file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
             if !facts.tree.iter().any(|(file, _)| below(file.as_str())) {
-                let draft = self.finding(format!("the submodule {} has no files here", quote(path)));
+                let draft =
+                    self.finding(format!("the submodule {} has no files here", quote(path)));
                 let help = "run `git submodule update --init`; in a workflow, set `submodules: true` for the checkout";
-                found.push(draft.file(".gitmodules").at(Place { line, column: 1 }).about(path).help(help));
+                found.push(
+                    draft.file(".gitmodules").at(Place { line, column: 1 }).about(path).help(help),
+                );
             }
         }
     }

@@ -31,9 +31,18 @@ impl Rule for TagMismatch {
             (Some(version), Ok(named)) if version.value == named => return,
             (None, Ok(_)) => return,
             (Some(version), Ok(named)) => self
-                .finding(format!("the tag {} names {}, the manifest {}", quote(tag), quote(named), quote(&version.value)))
+                .finding(format!(
+                    "the tag {} names {}, the manifest {}",
+                    quote(tag),
+                    quote(named),
+                    quote(&version.value)
+                ))
                 .at(version.at)
-                .help(format!("set the version to {}, or tag `v{}`", quote(tag.trim_start_matches('v')), version.value)),
+                .help(format!(
+                    "set the version to {}, or tag `v{}`",
+                    quote(tag.trim_start_matches('v')),
+                    version.value
+                )),
             (Some(version), Err(_)) => self
                 .finding(format!("the tag {} does not name {}", quote(tag), quote(&version.value)))
                 .at(version.at)

@@ -27,7 +27,10 @@ impl Rule for UnsafePath {
                 | PathError::Deep(..) => {
                     found.push(self.finding(error.to_string()).file(&oddity.path));
                 }
-                PathError::Git(_) | PathError::Device(_) | PathError::Ending(_) | PathError::Character(..) => {}
+                PathError::Git(_)
+                | PathError::Device(_)
+                | PathError::Ending(_)
+                | PathError::Character(..) => {}
             }
         }
     }

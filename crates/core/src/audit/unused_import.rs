@@ -30,8 +30,10 @@ impl Rule for UnusedImport {
                 let times = code.words.get(import.name.as_bytes()).copied().unwrap_or_default();
                 let used = times > imported.get(import.name.as_str()).copied().unwrap_or_default();
                 if !used && said.insert(&import.name) {
-                    let draft = self.finding(format!("{} is imported and not used", quote(&import.name)));
-                    found.push(draft.file(path).at(import.at).about(&import.name).help("remove it"));
+                    let draft =
+                        self.finding(format!("{} is imported and not used", quote(&import.name)));
+                    found
+                        .push(draft.file(path).at(import.at).about(&import.name).help("remove it"));
                 }
             }
         }

@@ -22,15 +22,14 @@ impl Rule for UsageInReadme {
         true
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
-        if !circuit::is_circuit(facts) {
-            return;
-        }
         let Some(readme) = facts.tree.get(README) else { return };
         let Some((path, usage)) = circuit::usage_file(facts) else { return };
         if memchr::memmem::find(&readme.bytes, &usage.bytes).is_none() {
             let message = format!("does not hold {} as it is", quote(&path));
             let draft = self.finding(message).file(README).about(&path);
-            found.push(draft.help("put the whole file into a code block, and renew it with each change"));
+            found.push(
+                draft.help("put the whole file into a code block, and renew it with each change"),
+            );
         }
     }
 }

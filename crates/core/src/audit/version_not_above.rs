@@ -32,11 +32,21 @@ impl Rule for VersionNotAbove {
             let other = if registry.same_version.is_some() { ", with other content" } else { "" };
             (severity, format!("{} is already released{other}", quote(text)))
         } else if version.value < *newest {
-            (Severity::Warning, format!("{} is below {}, the newest release", quote(text), quote(newest)))
+            (
+                Severity::Warning,
+                format!("{} is below {}, the newest release", quote(text), quote(newest)),
+            )
         } else {
             return;
         };
         let help = format!("raise the version above {}", quote(newest));
-        found.push(self.finding(message).severity(severity).file(&m.path).at(version.at).about(text).help(help));
+        found.push(
+            self.finding(message)
+                .severity(severity)
+                .file(&m.path)
+                .at(version.at)
+                .about(text)
+                .help(help),
+        );
     }
 }

@@ -31,15 +31,25 @@ impl Rule for VersionValid {
         let plain = text.split('.').count() == 3
             && text.split('.').all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         if m.format == "ato" && !plain {
-            let message = format!("{} is not taken by `ato`, which knows three numbers only", quote(text));
+            let message =
+                format!("{} is not taken by `ato`, which knows three numbers only", quote(text));
             say(Severity::Error, message, "write for example `1.2.3`".to_owned());
         } else if let Some(build) = version.value.build() {
             let key = version.value.key();
-            let message = format!("{} and {} are one version: what follows `+` is only shown", quote(text), quote(key));
-            say(Severity::Note, message, format!("drop {} unless it is meant for readers", quote(format!("+{build}"))));
+            let message = format!(
+                "{} and {} are one version: what follows `+` is only shown",
+                quote(text),
+                quote(key)
+            );
+            say(
+                Severity::Note,
+                message,
+                format!("drop {} unless it is meant for readers", quote(format!("+{build}"))),
+            );
         }
         if text == "0.0.0" {
-            let message = "`0.0.0` is what templates put in, not a version that somebody chose".to_owned();
+            let message =
+                "`0.0.0` is what templates put in, not a version that somebody chose".to_owned();
             say(Severity::Warning, message, "begin with `0.1.0`".to_owned());
         }
     }

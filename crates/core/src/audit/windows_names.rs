@@ -19,7 +19,10 @@ impl Rule for WindowsNames {
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         for oddity in facts.oddities {
             let OddityKind::Path(error) = &oddity.kind else { continue };
-            if matches!(error, PathError::Device(_) | PathError::Ending(_) | PathError::Character(..)) {
+            if matches!(
+                error,
+                PathError::Device(_) | PathError::Ending(_) | PathError::Character(..)
+            ) {
                 found.push(self.finding(error.to_string()).file(&oddity.path));
             }
         }

@@ -174,7 +174,15 @@ fn read_client(r: &mut Reader, root: &At) {
         }
         Requirement::parse(Grammar::Ato, text).map_err(|e| e.to_string())
     };
-    if let Some(found) = r.parsed(root.get("requires-atopile"), example, parse) {
+    let at = root.get("requires-atopile");
+    if let Some(at) = at.as_ref().filter(|at| at.text().is_some_and(|t| t.trim().is_empty())) {
+        r.problem(
+            at,
+            "is empty, which `ato` cannot read",
+            format!("write for example `{example}`"),
+        );
+    }
+    if let Some(found) = r.parsed(at, example, parse) {
         let requirement = Some(found.value);
         r.manifest.requires.push(External { name: "atopile".to_owned(), requirement });
     }
@@ -495,5 +503,9 @@ hint: ato.yaml:7:3: package.versoin: the key `versoin` is not known here
         ] {
             assert!(!is_client_requirement(bad), "{bad}");
         }
+        insta::assert_snapshot!(complaints("ato", "requires-atopile: ''\npackage: {identifier: acme/x, version: 1.2.3}\n"), @"
+        ato.yaml:1:19: requires-atopile: is empty, which `ato` cannot read
+          help: write for example `requires-atopile: ^0.14.0`
+        ");
     }
 }

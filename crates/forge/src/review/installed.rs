@@ -127,6 +127,7 @@ async fn reviewed_at(
         head: now.head.clone(),
         base: Base::Commit(base),
         only: Vec::new(),
+        strict: false,
         limits: service.settings.limits.clone(),
     };
     let commits = Installed { github: github.clone(), repository };
@@ -281,9 +282,7 @@ impl Registry for Stores<'_> {
         }
         let releases = self.releases(identifier).await?;
         let usable = releases.iter().filter(|r| in_service(r) && r.marks.yanked.is_none());
-        let stable = usable.clone().filter(|release| !release.version.is_prerelease());
-        let latest = stable.max_by(|a, b| a.version.cmp(&b.version));
-        let latest = latest.or_else(|| usable.max_by(|a, b| a.version.cmp(&b.version)))?;
+        let latest = usable.max_by(|a, b| a.version.preference().cmp(&b.version.preference()))?;
         let body = self.service.blobs.read(&latest.digest, 0, latest.bytes).await.ok()??;
         let bytes: Vec<u8> = body
             .stream

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use packhouse_core::api::RehearsalRequest;
-use packhouse_core::audit::RegistryFacts;
+use packhouse_core::audit::{RegistryFacts, Strict};
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::limits::Limits;
@@ -124,8 +124,20 @@ pub struct Asked {
     pub base: Base,
     /// The packages that are meant, as folders or patterns; none means all.
     pub only: Vec<String>,
+    /// Whether the strict rules of the audit are asked for. Commits hold no builds, so those that look at
+    /// one are silent.
+    pub strict: bool,
     /// The limits in force.
     pub limits: Limits,
+}
+
+impl Asked {
+    /// What the strict rules need of a package in `folder`, if they are asked for.
+    fn strict(&self, folder: &str) -> Option<Strict> {
+        let place = if folder.is_empty() { &self.repository } else { folder };
+        let name = place.rsplit('/').next().map(str::to_owned);
+        self.strict.then_some(Strict { folder_name: name, build: None })
+    }
 }
 
 /// One of the two commits.
@@ -282,8 +294,8 @@ async fn checked(
             }
             _ => None,
         };
-        let (folder, setting, limits) =
-            (package.folder.clone(), setting.clone(), asked.limits.clone());
+        let (folder, limits) = (package.folder.clone(), asked.limits.clone());
+        let setting = Setting { strict: asked.strict(&folder), ..setting.clone() };
         // Seconds of work for a large package: nobody else on this thread should wait for it.
         let work = tokio::task::spawn_blocking(move || {
             let packed = match &opened {

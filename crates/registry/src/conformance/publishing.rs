@@ -233,7 +233,9 @@ pub async fn a_train_waits_for_all_its_members(ledger: Store) {
     let waiting = ledger.commit(&train, at(0)).await.unwrap();
     assert!(matches!(waiting, Committed::Waiting(missing) if missing == train.members));
     assert_eq!(ledger.waiting(&train).await.unwrap(), train.members);
-    members[0].prepared(&*ledger, &train).await;
+    assert_eq!(ledger.prepared(&train).await.unwrap(), []);
+    let intent = members[0].prepared(&*ledger, &train).await;
+    assert_eq!(ledger.prepared(&train).await.unwrap(), [members[0].release(&intent)]);
     assert_eq!(ledger.waiting(&train).await.unwrap(), [members[1].member()]);
     let waiting = ledger.commit(&train, at(2)).await.unwrap();
     assert!(matches!(waiting, Committed::Waiting(missing) if missing == [members[1].member()]));
@@ -244,6 +246,7 @@ pub async fn a_train_waits_for_all_its_members(ledger: Store) {
     let order: Vec<_> = releases.iter().map(|release| release.identifier.key()).collect();
     assert_eq!(order, ["acme/motor", "acme/sensor"]);
     assert!(ledger.waiting(&train).await.unwrap().is_empty());
+    assert_eq!(ledger.prepared(&train).await.unwrap(), []);
 }
 
 /// All or none, and each reader sees one of the two.

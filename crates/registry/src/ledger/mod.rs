@@ -15,7 +15,7 @@ pub use begin::begin;
 pub use change::{change_head, count_downloads, mark, put_token, revoke_token};
 pub use event::{EventDraft, append, canonical_bytes, first_previous, verify_chain};
 pub use load::load;
-pub use publish::{commit, dependency_order, prepare, use_token, waiting};
+pub use publish::{commit, dependency_order, prepare, prepared, use_token, waiting};
 
 use jiff::Timestamp;
 use packhouse_core::claims::{OwnerPin, Publisher};

@@ -133,6 +133,15 @@ pub fn waiting(rows: &impl Rows, train: &Train) -> StoreResult<Vec<Member>> {
     members(rows, train).map(|(_, waiting)| waiting)
 }
 
+/// [`crate::ports::Ledger::prepared`].
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn prepared(rows: &impl Rows, train: &Train) -> StoreResult<Vec<Release>> {
+    members(rows, train).map(|(ready, _)| ready.into_iter().map(|row| row.release).collect())
+}
+
 /// [`crate::ports::Ledger::use_token`].
 ///
 /// # Errors

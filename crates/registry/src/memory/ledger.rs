@@ -76,6 +76,10 @@ impl Ledger for MemoryLedger {
         rules::waiting(&*self.rows(), train)
     }
 
+    async fn prepared(&self, train: &Train) -> StoreResult<Vec<Release>> {
+        rules::prepared(&*self.rows(), train)
+    }
+
     async fn use_token(&self, token: &SeenToken, purpose: &IntentId) -> StoreResult<bool> {
         rules::use_token(&mut *self.rows(), token, purpose)
     }

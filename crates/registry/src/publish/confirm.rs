@@ -16,7 +16,7 @@ use packhouse_core::release::{Attachment, Marks, Release, SCHEMA};
 use super::contents::{self, Checked};
 use super::identity::{admit, audiences, lasting_identity, receipt, same_job, taken};
 use super::request::replayed;
-use super::subject::train_id;
+use super::subject::{EMPTY_ZIP_BYTES, train_id};
 use super::turns::Turn;
 use super::{dependencies, status};
 use crate::app::{App, Service};
@@ -184,7 +184,9 @@ async fn attachments(
     intent: &Intent,
     turn: &Turn,
 ) -> ApiResult<Option<Vec<Attachment>>> {
-    let Some(announced) = intent.artifacts_bytes else { return Ok(None) };
+    // `ato` uploads an empty zip where nothing was built; whether it arrived makes no difference.
+    let announced = intent.artifacts_bytes.filter(|bytes| *bytes != EMPTY_ZIP_BYTES);
+    let Some(announced) = announced else { return Ok(None) };
     let (_, bytes) = uploaded(app, intent, Part::Artifacts, announced).await?;
     let limits = app.settings.limits.clone();
     let (reading, wanted) = (bytes.clone(), intent.artifacts_digest);

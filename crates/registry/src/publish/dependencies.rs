@@ -37,7 +37,8 @@ pub(super) struct Asked<'a> {
     pub(super) identifier: &'a Identifier,
     pub(super) version: &'a Version,
     pub(super) dependencies: &'a [Dependency],
-    /// Its members count as released.
+    /// Its members count as released, with what they need where they are prepared already: what the
+    /// others need is not known before their bytes are read.
     pub(super) train: &'a Train,
 }
 
@@ -48,8 +49,14 @@ type Found = BTreeMap<Identifier, StoreResult<Vec<Release>>>;
 /// down: lines of an explanation, separated by line feeds.
 pub(super) async fn warnings(service: &Service, asked: &Asked<'_>) -> Vec<String> {
     let until = Instant::now() + TIME;
-    let direct: BTreeSet<Identifier> = registry(asked.dependencies).take(PACKAGES).collect();
-    let Some(found) = look_up(service, &direct, until).await else {
+    let Some(beside) = beside(service, asked, until).await else {
+        unknown(asked, "what rides its train was not looked up");
+        return Vec::new();
+    };
+    let direct = registry(asked.dependencies).take(PACKAGES);
+    let theirs = beside.iter().flat_map(|member| registry(&member.described.dependencies));
+    let first: BTreeSet<Identifier> = direct.chain(theirs.take(PACKAGES)).collect();
+    let Some(found) = look_up(service, &first, until).await else {
         unknown(asked, "its dependencies were not looked up in time");
         return Vec::new();
     };
@@ -79,11 +86,20 @@ pub(super) async fn warnings(service: &Service, asked: &Asked<'_>) -> Vec<String
     }
     if complete && !sound.is_empty() {
         match closure(service, found, until).await {
-            Ok(known) => warnings.extend(explained(known, sound, asked).await),
+            Ok(known) => warnings.extend(explained(known, sound, asked, beside).await),
             Err(why) => unknown(asked, &why),
         }
     }
     warnings
+}
+
+/// The other members of the train that are prepared; `None` where they could not be looked up.
+async fn beside(service: &Service, asked: &Asked<'_>, until: Instant) -> Option<Vec<Release>> {
+    if asked.train.members.len() < 2 || registry(asked.dependencies).next().is_none() {
+        return Some(Vec::new());
+    }
+    let found = timeout_at(until, service.ledger.prepared(asked.train)).await.ok()?.ok()?;
+    Some(found.into_iter().filter(|release| release.identifier != *asked.identifier).collect())
 }
 
 fn unknown(asked: &Asked, why: &str) {
@@ -174,9 +190,17 @@ async fn closure(service: &Service, first: Found, until: Instant) -> Result<Know
 }
 
 /// Why no set of versions gives the release what it needs, if none does.
-async fn explained(mut known: Known, sound: Vec<Dependency>, asked: &Asked<'_>) -> Option<String> {
+async fn explained(
+    mut known: Known,
+    sound: Vec<Dependency>,
+    asked: &Asked<'_>,
+    mut beside: Vec<Release>,
+) -> Option<String> {
     for member in asked.train.members.iter().filter(|m| m.identifier != *asked.identifier) {
-        known.add_version(member.identifier.clone(), member.version.clone(), Vec::new());
+        let prepared = beside.iter_mut().find(|release| release.identifier == member.identifier);
+        let needs = prepared.map(|release| std::mem::take(&mut release.described.dependencies));
+        let needs = needs.unwrap_or_default();
+        known.add_version(member.identifier.clone(), member.version.clone(), needs);
     }
     // Whoever needs this package further down gets this very release, or there is a conflict.
     known.add_source(SourcePackage {

@@ -261,7 +261,7 @@ async fn every_call_may_fail(what: &str, train: &[Package]) {
                 assert!(!world.faults.is_pending(), "{context}: the fault came up");
                 // Tidying up is nobody's wait, and warnings stop no publish: all else must say that
                 // it did not go well.
-                let fine = if matches!(*verb, "discard" | "releases") {
+                let fine = if matches!(*verb, "discard" | "releases" | "prepared") {
                     StatusCode::OK
                 } else {
                     StatusCode::SERVICE_UNAVAILABLE
@@ -338,6 +338,40 @@ async fn a_publish_with_artifacts_survives_every_fault_of_the_stores() {
 async fn a_train_survives_every_fault_of_the_stores() {
     let train = ["acme/one", "acme/three", "acme/two"].map(Package::new);
     every_call_may_fail("a train of three", &train).await;
+}
+
+#[tokio::test]
+async fn a_train_whose_members_need_each_other_survives_every_fault_of_the_stores() {
+    let train = [Package::new("acme/one"), Package::needing("acme/two", &["acme/one"])];
+    every_call_may_fail("a train with dependencies", &train).await;
+}
+
+#[tokio::test]
+async fn a_member_of_the_train_counts_with_what_it_needs() {
+    let warnings = async |train: &[Package]| {
+        let world = World::new(&issuer());
+        let answer = world.publish(train, "1").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.json);
+        let last = train.last().unwrap();
+        let kept = world.ledger.releases(&last.identifier()).await.unwrap();
+        kept[0].warnings.clone()
+    };
+    let sensor = Package::needing("acme/sensor", &["acme/gone"]);
+    let board = Package::needing("acme/board", &["acme/sensor"]);
+    assert_eq!(
+        warnings(&[sensor, board]).await,
+        [
+            "`acme/board@1.2.3` needs `acme/gone`, which the registry does not have:\n  acme/board@1.2.3 → acme/sensor → acme/gone"
+        ]
+    );
+    let one = Package::needing("acme/one", &["acme/two"]);
+    let two = Package::needing("acme/two", &["acme/one"]);
+    assert_eq!(
+        warnings(&[one, two]).await,
+        [
+            "`acme/two@1.2.3` needs packages that need each other:\n  acme/one@1.2.3 → acme/two@1.2.3 → acme/one@1.2.3"
+        ]
+    );
 }
 
 #[tokio::test]

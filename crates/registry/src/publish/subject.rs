@@ -9,8 +9,8 @@ use packhouse_core::version::{Order, Version};
 use crate::error::{ApiError, ApiResult};
 use crate::ports::Member;
 
-/// An empty zip: what `ato` sends where nothing was built.
-const EMPTY_ZIP_BYTES: u64 = 22;
+/// An empty zip: what `ato` announces and uploads where nothing was built.
+pub(super) const EMPTY_ZIP_BYTES: u64 = 22;
 
 /// What would be published, as a request announces it.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Subject {
                 "send the exact size of the archive in bytes",
             ));
         }
-        let artifacts_bytes = request.artifacts_size.filter(|bytes| *bytes > EMPTY_ZIP_BYTES);
+        let artifacts_bytes = request.artifacts_size.filter(|bytes| *bytes > 0);
         if let Some(bytes) = artifacts_bytes.filter(|bytes| *bytes > limits.archive_bytes) {
             return Err(too_large("artifacts archive", bytes, limits.archive_bytes));
         }

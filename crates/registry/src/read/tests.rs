@@ -108,6 +108,15 @@ impl Registry {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
+    /// Asks the whole router, with all that stands around the routes.
+    async fn whole(&self, method: &str, path: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let router = crate::router::router(self.app.clone(), axum::Router::new());
+        let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
     async fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[]).await
     }
@@ -869,15 +878,7 @@ async fn the_service_tells_about_itself() {
 #[tokio::test]
 async fn the_whole_router_answers_preflights_and_refuses_in_json() {
     let registry = Registry::new();
-    let send = async |method: &str, path: &str| {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let router = crate::router::router(registry.app.clone(), axum::Router::new());
-        let response = router.oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
-    };
-    let preflight = send("OPTIONS", "/v1/package/acme/sensor").await;
+    let preflight = registry.whole("OPTIONS", "/v1/package/acme/sensor").await;
     assert_eq!(preflight.status, StatusCode::NO_CONTENT);
     assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
     for (method, path) in [
@@ -889,10 +890,50 @@ async fn the_whole_router_answers_preflights_and_refuses_in_json() {
         ("DELETE", "/v1/admin/reserve"),
         ("GET", "/v1/package/acme"),
     ] {
-        let answer = send(method, path).await;
+        let answer = registry.whole(method, path).await;
         assert!(answer.status.is_client_error(), "{method} {path}");
         assert!(answer.json()["detail"].is_string(), "{method} {path}");
         assert_eq!(answer.header("cache-control"), "no-store", "{method} {path}");
         assert!(answer.header("access-control-allow-methods").is_empty(), "{method} {path}");
+    }
+}
+
+/// Identifiers of two and three parts, slashes as they are, and queries in which only blanks and letters
+/// beyond ASCII are escaped. No answer is a redirect: `ato` follows none.
+#[tokio::test]
+async fn addresses_are_taken_as_the_stock_client_writes_them() {
+    let registry = Registry::new();
+    for id in ["acme/sensor", "acme/sensor/sub"] {
+        registry.release(id, "1.0.0", &[], |_| {}).await;
+    }
+    for (path, status) in [
+        ("/v1/packages", 200),
+        ("/v1/packages?query=", 200),
+        ("/v1/packages?query=acme/sensor", 200),
+        ("/v1/packages?query=a%20b&c", 200),
+        ("/v1/packages?query=%C3%BC%ff", 200),
+        ("/v1/packages/all", 200),
+        ("/v1/package/acme/sensor", 200),
+        ("/v1/package/ACME/Sensor", 200),
+        ("/v1/package/acme/sensor/releases", 200),
+        ("/v1/package/acme/sensor/releases/1.0.0", 200),
+        ("/v1/package/acme/sensor/releases/v1.0.0", 200),
+        ("/v1/package/acme/sensor/sub", 200),
+        ("/v1/package/acme/sensor/sub/releases", 200),
+        ("/v1/package/acme/sensor/sub/releases/1.0.0", 200),
+        ("/v1/package/acme/sensor/releases/9.9.9", 404),
+        ("/v1/package/acme/sensor/releases/newest", 404),
+        ("/v1/package/acme/other/releases", 404),
+        ("/v1/package/acme/sensor/", 404),
+        ("/v1/package/acme/sensor/releases/", 404),
+        ("/v1/package/acme%2Fsensor/releases", 422),
+    ] {
+        let answer = registry.whole("GET", path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.json().is_object(), "{path}");
+        assert_eq!(answer.header("content-type"), "application/json", "{path}");
+        assert_eq!(answer.json()["detail"].is_string(), status != 200, "{path}");
+        let head = registry.whole("HEAD", path).await;
+        assert_eq!((head.status, head.body.len()), (answer.status, 0), "{path}");
     }
 }
