@@ -12,7 +12,7 @@ use packhouse_core::tree::Tree;
 use packhouse_core::version::{Version, tag_names_version};
 
 use super::pack::Workshop;
-use super::{Candidate, RebuildError, Skipped};
+use super::{Candidate, RebuildError, Skipped, unread};
 use crate::git::{Changed, History};
 
 /// The most versions that one history is asked for.
@@ -66,9 +66,13 @@ pub fn find(
         let chosen = match (tagged.get(key), firsts.get(key)) {
             (Some(tagged), _) => finder.one_of(tagged.clone())?,
             (None, Some(firsts)) => {
+                let mut firsts = firsts.clone();
+                // What nobody merged was not released from there, where the default branch says it too.
+                if firsts.iter().any(|first| history.is_merged(first.commit)) {
+                    firsts.retain(|first| history.is_merged(first.commit));
+                }
                 let starts = firsts.iter().map(|first| first.commit).collect();
                 let oldest = history.oldest(&starts);
-                let mut firsts = firsts.clone();
                 firsts.retain(|first| oldest.contains(&first.commit));
                 if let Some(cut) = firsts.iter().find(|first| history.cut.contains(&first.commit)) {
                     let reason = "the history is cut off here, so which commit first said this \
@@ -167,7 +171,15 @@ impl Finder<'_> {
                 continue;
             };
             if let std::collections::hash_map::Entry::Vacant(place) = listed.entry(commit) {
-                place.insert(manifests_of(&history.listing(commit)?, meant));
+                place.insert(match history.listing(commit) {
+                    Ok(listing) => manifests_of(&listing, meant),
+                    Err(error) => {
+                        let (id, (code, reason)) = (&history.commits[commit].id, unread(&error));
+                        let skipped = Skipped::new(code, reason);
+                        self.skipped.push(skipped.at(id.as_str(), Some(&tag.name), ""));
+                        Vec::new()
+                    }
+                });
             }
             let manifests = listed.get(&commit).cloned().unwrap_or_default();
             self.read(manifests.iter().map(|(path, blob)| (path.as_str(), blob.as_str())))?;
@@ -240,8 +252,14 @@ impl Finder<'_> {
         let mut prints = HashSet::new();
         for one in candidates.iter().take(COMPARED) {
             // Where another format owns the folder, this manifest is no package.
-            if let Some(print) = workshop.print(one)? {
-                prints.insert(print);
+            match workshop.print(one) {
+                Ok(print) => prints.extend(print),
+                Err(RebuildError::Git(error)) => {
+                    let (code, reason) = unread(&error);
+                    self.skip(one, code, reason);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
             }
         }
         if prints.len() == 1 && candidates.len() <= COMPARED {
@@ -251,7 +269,7 @@ impl Finder<'_> {
             let id = &self.history.commits[one.commit].id.as_str()[..12];
             match &one.tag {
                 Some(tag) => format!("{id} (tag `{}`)", excerpt(tag, 100)),
-                None => format!("{id} (`{}`)", excerpt(&one.folder, 100)),
+                None => format!("{id} (folder `/{}`)", excerpt(&one.folder, 100)),
             }
         });
         let told = told.collect::<Vec<_>>().join(", ");

@@ -1,11 +1,14 @@
 //! Packages rebuilt from the history of a git repository: which versions there were, and the tree of
 //! each.
 //!
-//! A version is its tag's commit; without a tag, the first commit whose manifest says it. Two
-//! candidates with other files are told, never guessed. What cannot be rebuilt is told with a reason.
+//! A version is its tag's commit; without a tag, the first commit whose manifest says it, on the
+//! default branch where that says it at all. Two candidates with other files are told, never guessed.
+//! What cannot be rebuilt is told with a reason, also where git cannot read one commit of many.
 
 mod find;
 mod pack;
+#[cfg(test)]
+mod tests;
 
 use packhouse_core::escape::excerpt;
 use packhouse_core::identifier::Identifier;
@@ -92,4 +95,10 @@ impl Skipped {
         self.path = Some(excerpt(path, 250));
         self
     }
+}
+
+/// How it is told that git could not read a commit.
+fn unread(error: &GitError) -> (&'static str, String) {
+    let code = if matches!(error, GitError::Long(..)) { "too-large" } else { "unreadable" };
+    (code, error.to_string())
 }

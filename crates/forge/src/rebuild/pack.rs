@@ -5,10 +5,10 @@ use packhouse_core::digest::Digest;
 use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
 
-use packhouse_core::snapshot::{Contents, Kind, Listing, Located};
+use packhouse_core::snapshot::{Contents, Listing, Located};
 use packhouse_core::source::{Opened, Ready, Setting};
 
-use super::{Candidate, RebuildError, Skipped};
+use super::{Candidate, RebuildError, Skipped, unread};
 use crate::git::{GitError, History};
 
 /// The most manifests and ignore files that are read of one commit, and their bytes.
@@ -86,8 +86,8 @@ impl<'a> Workshop<'a> {
     ///
     /// # Errors
     ///
-    /// [`RebuildError`] where git fails. What stands against this version alone is a [`Skipped`];
-    /// `None` where the folder turns out to hold a package of another format.
+    /// [`RebuildError`]. What stands against this version alone is a [`Skipped`], a commit that git
+    /// cannot read too; `None` where the folder turns out to hold a package of another format.
     pub fn pack(
         &mut self,
         candidate: &Candidate,
@@ -98,38 +98,41 @@ impl<'a> Workshop<'a> {
             let skipped = Skipped::new(code, reason).of(&candidate.identifier, &candidate.version);
             Ok(Some(Err(skipped.at(made.id.as_str(), candidate.tag.as_deref(), &candidate.folder))))
         };
-        let Commit { listing, steering, packages } = self.commit(candidate.commit)?;
+        let commit = match self.commit(candidate.commit) {
+            Ok(commit) => commit,
+            Err(RebuildError::Git(error)) => {
+                let (code, reason) = unread(&error);
+                return skipped(code, reason);
+            }
+            Err(error) => return Err(error),
+        };
+        let Commit { listing, steering, packages } = commit;
         let found = packages.iter().find(|package| package.folder == candidate.folder);
         let Some(mut package) = found.cloned() else {
             return skipped("not-a-package", "no package is found in this folder".to_owned());
         };
         if !package.fits(limits) {
-            let (files, mebibytes) = (package.count, package.bytes >> 20);
-            let (most, most_mebibytes) = (limits.entries, limits.unpacked_bytes >> 20);
-            return skipped(
-                "too-large",
-                format!(
-                    "it has {files} files of {mebibytes} MiB; at most {most} of {most_mebibytes} MiB are packed"
-                ),
+            let (files, bytes) = (package.count, package.bytes);
+            let (most, most_bytes) = (limits.entries, limits.unpacked_bytes);
+            let reason = format!(
+                "it has {files} files of {bytes} bytes; at most {most} files (`entries`) of \
+                 {most_bytes} bytes (`unpacked_bytes`) are packed"
             );
+            return skipped("too-large", reason);
         }
-        let below = match candidate.folder.as_str() {
-            "" => String::new(),
-            folder => format!("{folder}/"),
-        };
-        let submodule = listing.paths().find(|path| {
-            path.starts_with(&below)
-                && listing.get(path).is_some_and(|entry| entry.kind == Kind::Submodule)
-        });
-        if let Some(path) = submodule {
+        if let Some(path) = listing.submodule(&candidate.folder, steering) {
             let path = excerpt(path, 200);
-            return skipped(
-                "submodule",
-                format!("`{path}` is a submodule, whose files are not here"),
-            );
+            let reason = format!("`{path}` is a submodule, whose files are not here");
+            return skipped("submodule", reason);
         }
         listing.fill(steering, std::slice::from_mut(&mut package), limits);
-        let contents = history.contents(listing, &package.files)?;
+        let contents = match history.contents(listing, &package.files) {
+            Ok(contents) => contents,
+            Err(error) => {
+                let (code, reason) = unread(&error);
+                return skipped(code, reason);
+            }
+        };
         let mut source = match package.open(listing, &contents) {
             Some(Opened::Package(source)) => source,
             Some(Opened::Broken { broken, .. }) => {
@@ -164,8 +167,9 @@ impl<'a> Workshop<'a> {
             Err(unfit) => return skipped("refused", unfit.message),
         };
         if ready.archive.bytes.len() as u64 > limits.archive_bytes {
-            let bytes = ready.archive.bytes.len();
-            return skipped("too-large", format!("its archive has {bytes} bytes"));
+            let (bytes, most) = (ready.archive.bytes.len(), limits.archive_bytes);
+            let reason = format!("its archive has {bytes} bytes; at most {most} (`archive_bytes`)");
+            return skipped("too-large", reason);
         }
         if (&ready.identifier, &ready.version) != (&candidate.identifier, &candidate.version) {
             let reason = format!("its whole tree says `{}`", ready.title());
