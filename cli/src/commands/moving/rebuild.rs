@@ -50,7 +50,7 @@ pub(crate) fn rebuild(
     let (mut rows, mut failure) = (Vec::new(), None);
     for (at, candidate) in candidates.iter().enumerate() {
         ui.step(&format!("version {} of {}", at + 1, candidates.len()));
-        let rebuilt = match workshop.pack(candidate).map_err(unreadable)? {
+        let rebuilt = match workshop.pack(candidate) {
             None => continue,
             Some(Err(why)) => {
                 skipped.push(why);

@@ -97,8 +97,11 @@ impl Skipped {
     }
 }
 
-/// How it is told that git could not read a commit.
-fn unread(error: &GitError) -> (&'static str, String) {
-    let code = if matches!(error, GitError::Long(..)) { "too-large" } else { "unreadable" };
+/// How it is told that a commit could not be read.
+fn unread(error: &RebuildError) -> (&'static str, String) {
+    let code = match error {
+        RebuildError::Git(GitError::Long(..)) => "too-large",
+        _ => "unreadable",
+    };
     (code, error.to_string())
 }

@@ -84,27 +84,21 @@ impl<'a> Workshop<'a> {
 
     /// Packs a candidate.
     ///
-    /// # Errors
-    ///
-    /// [`RebuildError`]. What stands against this version alone is a [`Skipped`], a commit that git
-    /// cannot read too; `None` where the folder turns out to hold a package of another format.
-    pub fn pack(
-        &mut self,
-        candidate: &Candidate,
-    ) -> Result<Option<Result<Rebuilt, Skipped>>, RebuildError> {
+    /// What stands against it is a [`Skipped`], also that git cannot read its commit; `None` where the
+    /// folder turns out to hold a package of another format.
+    pub fn pack(&mut self, candidate: &Candidate) -> Option<Result<Rebuilt, Skipped>> {
         let (history, setting, limits) = (self.history, self.setting, self.limits);
         let made = &history.commits[candidate.commit];
         let skipped = |code, reason: String| {
             let skipped = Skipped::new(code, reason).of(&candidate.identifier, &candidate.version);
-            Ok(Some(Err(skipped.at(made.id.as_str(), candidate.tag.as_deref(), &candidate.folder))))
+            Some(Err(skipped.at(made.id.as_str(), candidate.tag.as_deref(), &candidate.folder)))
         };
         let commit = match self.commit(candidate.commit) {
             Ok(commit) => commit,
-            Err(RebuildError::Git(error)) => {
+            Err(error) => {
                 let (code, reason) = unread(&error);
                 return skipped(code, reason);
             }
-            Err(error) => return Err(error),
         };
         let Commit { listing, steering, packages } = commit;
         let found = packages.iter().find(|package| package.folder == candidate.folder);
@@ -129,7 +123,7 @@ impl<'a> Workshop<'a> {
         let contents = match history.contents(listing, &package.files) {
             Ok(contents) => contents,
             Err(error) => {
-                let (code, reason) = unread(&error);
+                let (code, reason) = unread(&error.into());
                 return skipped(code, reason);
             }
         };
@@ -141,7 +135,7 @@ impl<'a> Workshop<'a> {
             None => return skipped("not-a-package", "its manifest is left out".to_owned()),
         };
         if source.format.id() != candidate.format {
-            return Ok(None);
+            return None;
         }
         if candidate.of_tag
             && let Err(unfit) = source.set_version(candidate.version.text())
@@ -176,6 +170,6 @@ impl<'a> Workshop<'a> {
             return skipped("not-a-package", reason);
         }
         let commit = made.id.as_str().to_owned();
-        Ok(Some(Ok(Rebuilt { ready, commit, seconds: made.seconds })))
+        Some(Ok(Rebuilt { ready, commit, seconds: made.seconds }))
     }
 }

@@ -80,6 +80,21 @@ fn tags_of_one_version_must_agree_on_its_files() {
 }
 
 #[test]
+fn a_folder_of_two_formats_is_one_package() {
+    let repository = Repository::new();
+    let circuit =
+        "requires-atopile: ^0.12.0\npackage:\n  identifier: acme/part\n  version: 1.0.0\n";
+    let manifest = manifest("part", "1.0.0");
+    repository.commit(&[(FILE, manifest.as_bytes()), ("ato.yaml", circuit.as_bytes())]);
+    let (history, limits) = (repository.history(), Limits::default());
+    let setting = Setting::default();
+    let (found, skipped) = find(&history, &[], &setting, &limits).unwrap();
+    assert!(skipped.is_empty(), "{skipped:?}");
+    let packed = Workshop::new(&history, &setting, &limits).pack(&found[0]);
+    assert_eq!(packed.unwrap().unwrap().ready.title(), "acme/part@1.0.0");
+}
+
+#[test]
 fn a_squashed_branch_says_nothing_new() {
     let repository = Repository::new();
     part(&repository, "1.0.0", "a");
@@ -145,7 +160,7 @@ fn a_commit_that_git_cannot_read_is_told_and_the_others_are_packed() {
     let (found, skipped) = find(&history, &[], &setting, &limits).unwrap();
     assert_eq!((found.len(), skipped.len()), (3, 0));
     let mut workshop = Workshop::new(&history, &setting, &limits);
-    let packed: Vec<_> = found.iter().map(|one| workshop.pack(one).unwrap().unwrap()).collect();
+    let packed: Vec<_> = found.iter().map(|one| workshop.pack(one).unwrap()).collect();
     assert!(packed[0].is_ok() && packed[2].is_ok());
     let why = packed[1].as_ref().err().unwrap();
     assert_eq!((why.code, why.commit.as_deref()), ("unreadable", Some(broken.as_str())));
@@ -162,7 +177,7 @@ fn what_is_over_a_limit_is_told_with_the_limit() {
     let why = |limits: Limits| {
         let (found, _) = find(&history, &[], &setting, &limits).unwrap();
         let mut workshop = Workshop::new(&history, &setting, &limits);
-        let why = workshop.pack(&found[0]).unwrap().unwrap().err().unwrap();
+        let why = workshop.pack(&found[0]).unwrap().err().unwrap();
         format!("{}: {}", why.code, why.reason)
     };
     let start = Limits::default();
