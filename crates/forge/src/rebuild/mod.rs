@@ -99,9 +99,10 @@ impl Skipped {
 
 /// How it is told that a commit could not be read.
 fn unread(error: &RebuildError) -> (&'static str, String) {
-    let code = match error {
-        RebuildError::Git(GitError::Long(..)) => "too-large",
-        _ => "unreadable",
-    };
-    (code, error.to_string())
+    match error {
+        RebuildError::Git(GitError::Long(..)) => ("too-large", error.to_string()),
+        // Where the repository lies is known to whoever named it, or of no use.
+        RebuildError::Git(GitError::Refused { said, .. }) => ("unreadable", said.clone()),
+        _ => ("unreadable", error.to_string()),
+    }
 }

@@ -1,6 +1,6 @@
 //! The tree of a version, read and packed as a publish from that commit would be.
 
-use packhouse_core::audit::{self, Severity};
+use packhouse_core::audit::{self, Finding, Severity};
 use packhouse_core::digest::Digest;
 use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
@@ -148,13 +148,16 @@ impl<'a> Workshop<'a> {
             UNSAFE.contains(&rule) || audit::rule(rule).is_some_and(|rule| rule.binds_registry())
         };
         let stop = findings.iter().find(|f| f.severity == Severity::Error && stops(&f.rule));
-        if let Some(finding) = stop {
+        // A path that cannot be packed is told by its finding, however much that weighs.
+        let odd = source.oddities.first().map(|odd| &*odd.path);
+        let about_odd = |f: &&Finding| odd.is_some() && f.path.as_deref() == odd;
+        if let Some(finding) = stop.or_else(|| findings.iter().find(about_odd)) {
             let place = finding.path.as_ref().map(|path| format!("`{path}`: ")).unwrap_or_default();
             let reason = format!("{place}{} ({})", finding.message, finding.rule);
             return skipped("refused", reason);
         }
-        if let Some(odd) = source.oddities.first() {
-            return skipped("refused", format!("`{}` cannot be packed", odd.path));
+        if let Some(odd) = odd {
+            return skipped("refused", format!("`{odd}` cannot be packed"));
         }
         let ready = match source.pack(&setting) {
             Ok(ready) => ready,
