@@ -11,8 +11,9 @@ const LOCK: &str = "lock";
 
 /// A folder for one run.
 pub struct Scratch {
-    folder: tempfile::TempDir,
+    // Closed first: some systems remove no file that is open.
     _lock: File,
+    folder: tempfile::TempDir,
 }
 
 impl Scratch {

@@ -160,7 +160,10 @@ fn a_commit_that_git_cannot_read_is_told_and_the_others_are_packed() {
     let (found, skipped) = find(&history, &[], &setting, &limits).unwrap();
     assert_eq!((found.len(), skipped.len()), (3, 0));
     let mut workshop = Workshop::new(&history, &setting, &limits);
-    let packed: Vec<_> = found.iter().map(|one| workshop.pack(one).unwrap()).collect();
+    let mut packed = Vec::new();
+    for one in &found {
+        packed.push(workshop.pack(one).unwrap());
+    }
     assert!(packed[0].is_ok() && packed[2].is_ok());
     let why = packed[1].as_ref().err().unwrap();
     assert_eq!((why.code, why.commit.as_deref()), ("unreadable", Some(broken.as_str())));

@@ -135,9 +135,9 @@ fn of_several_commits_the_oldest_follow_on_no_other() {
         commits.sort();
         commits
     };
-    assert_eq!(oldest(&[&base, &side, &main]), [base.clone()]);
+    assert_eq!(oldest(&[&base, &side, &main]), std::slice::from_ref(&base));
     assert_eq!(oldest(&[&side, &later, &main]), sorted(vec![side.clone(), main.clone()]));
-    assert_eq!(oldest(&[&later]), [later.clone()]);
+    assert_eq!(oldest(&[&later]), std::slice::from_ref(&later));
 }
 
 #[test]
