@@ -250,6 +250,21 @@ pub(crate) fn report(error: &anyhow::Error, ui: &Ui) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let told = told(error);
+    say(&told, ui);
+    if ui.json {
+        let _ = ui::print_json(&told.document());
+    }
+    told.exit.into()
+}
+
+/// Tells people of `error`, where stdout has a result all the same.
+pub(crate) fn tell(error: &anyhow::Error, ui: &Ui) -> Exit {
+    let told = told(error);
+    say(&told, ui);
+    told.exit
+}
+
+fn say(told: &Told<'_>, ui: &Ui) {
     ui.error(&told.message);
     if let Some(during) = &told.during {
         ui.detail("while", during);
@@ -279,10 +294,6 @@ pub(crate) fn report(error: &anyhow::Error, ui: &Ui) -> ExitCode {
         facts: told.refusal.map(|refusal| &refusal.facts),
     };
     crate::github::summary(ui, &lesson.markdown());
-    if ui.json {
-        let _ = ui::print_json(&told.document());
-    }
-    told.exit.into()
 }
 
 /// Tells programs of arguments that cannot be; people have read it already.

@@ -1,84 +1,17 @@
 //! A dead registry is rebuilt from the git history of its packages.
 
-use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use packhouse_tests::{Outcome, Runs as _, TestRegistry, plain};
-use serde_json::Value;
+use packhouse_tests::git_http::backend;
+use packhouse_tests::liar::{Liar, Reply, forward};
+use packhouse_tests::repository::{
+    Repository, count, import, importing, manifest, told, version_of,
+};
+use packhouse_tests::{Options, Runs as _, TestRegistry, plain};
+use serde_json::{Value, json};
 
 const PACKAGES: usize = 30;
 const VERSIONS: usize = 200;
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let done = Command::new("git")
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-        .args(arguments)
-        .current_dir(folder)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .expect("git runs");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
-
-/// A repository with one commit for each of the list's (paths and contents), as `git fast-import`
-/// makes it.
-fn repository(commits: &[Vec<(String, String)>]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
-    git(dir.path(), &["init", "--quiet", "--initial-branch=main"]);
-    let mut stream = String::new();
-    for (at, files) in commits.iter().enumerate() {
-        let _ = writeln!(stream, "commit refs/heads/main");
-        let _ =
-            writeln!(stream, "committer t <t@example.org> {} +0000\ndata 1\nx", 1_700_000_000 + at);
-        for (path, text) in files {
-            let _ = writeln!(stream, "M 100644 inline {path}\ndata {}\n{text}", text.len());
-        }
-    }
-    let mut child = Command::new("git")
-        .args(["fast-import", "--quiet"])
-        .current_dir(dir.path())
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("git runs");
-    let mut input = child.stdin.take().expect("stdin is piped");
-    std::io::Write::write_all(&mut input, stream.as_bytes()).expect("git reads");
-    drop(input);
-    assert!(child.wait().expect("git ends").success());
-    dir
-}
-
-fn manifest(identifier: &str, version: &str) -> String {
-    format!(
-        "requires-atopile: ^0.12.0\npackage:\n  identifier: {identifier}\n  version: {version}\n  \
-         repository: https://github.com/acme/packages\n  license: MIT\n  summary: A part.\n  \
-         authors:\n    - name: A\n      email: a@example.org\nbuilds:\n  default:\n    entry: p.ato:P\n"
-    )
-}
-
-fn version_of(identifier: &str, folder: &str, version: &str) -> Vec<(String, String)> {
-    let text = format!("module P:\n    pass\n# {version}\n");
-    vec![
-        (format!("{folder}/ato.yaml"), manifest(identifier, version)),
-        (format!("{folder}/p.ato"), text),
-        (format!("{folder}/README.md"), format!("# {identifier}\n")),
-    ]
-}
-
-fn import(registry: &TestRegistry, source: &Path, more: &[&str]) -> Outcome {
-    let source = source.to_str().expect("UTF-8");
-    let mut arguments = vec!["admin", "import", source, "--json"];
-    arguments.extend(more);
-    let mut command = plain(&arguments);
-    command.env("PACKHOUSE_REGISTRY", registry.url());
-    command.env("PACKHOUSE_TOKEN", registry.admin_token());
-    command.outcome()
-}
-
-fn count(report: &Value, name: &str) -> u64 {
-    report["counts"][name].as_u64().unwrap_or_else(|| panic!("no count {name}: {report}"))
-}
 
 #[test]
 fn a_monorepo_of_thirty_packages_is_rebuilt_and_goes_on() {
@@ -89,7 +22,7 @@ fn a_monorepo_of_thirty_packages_is_rebuilt_and_goes_on() {
             version_of(&format!("acme/{name}"), &format!("packages/{name}"), &version)
         })
         .collect();
-    let monorepo = repository(&commits);
+    let monorepo = Repository::of(&commits);
     let registry = TestRegistry::start();
     let planned = import(&registry, monorepo.path(), &["--dry-run"]).ok().json();
     assert_eq!(count(&planned, "would_import"), VERSIONS as u64, "{planned}");
@@ -144,40 +77,157 @@ fn a_monorepo_of_thirty_packages_is_rebuilt_and_goes_on() {
     assert_eq!(late.code, 4, "{late}");
 }
 
+/// Three versions of a circuit, one commit each.
+fn three() -> Repository {
+    let versions = ["1.0.0", "1.1.0", "1.2.0"];
+    Repository::of(&versions.map(|version| version_of("acme/amp", "amp", version)))
+}
+
 #[test]
-fn what_cannot_be_rebuilt_is_told_and_the_rest_is_imported() {
-    let broken = vec![("a/ato.yaml".to_owned(), "package: [".to_owned())];
-    let repository = repository(&[
-        version_of("acme/amp", "a", "1.0.0"),
-        broken,
-        version_of("acme/amp", "a", "1.1.0"),
-        version_of("acme/twice", "t", "1.0.0"),
-    ]);
-    let path = repository.path();
-    git(path, &["tag", "odd", "main^{tree}"]);
-    git(path, &["tag", "twice-v1.0.0", "main"]);
-    // Two tags that name one version, and say different files.
-    git(path, &["checkout", "--quiet", "--force", "main"]);
-    std::fs::write(path.join("t/more"), "x").expect("written");
-    std::os::unix::fs::symlink("more", path.join("a/link")).expect("linked");
-    std::fs::write(path.join("a/ato.yaml"), manifest("acme/amp", "1.2.0")).expect("written");
-    git(path, &["add", "."]);
-    git(path, &["commit", "--quiet", "-m", "x"]);
-    git(path, &["tag", "twice@1.0.0"]);
-    let reference = |name: &str| path.join(".git/refs/tags").join(name);
-    let main = path.join(".git/refs/heads/main");
-    std::fs::copy(&main, reference("--output=pwned")).expect("a hostile ref");
+fn an_address_gives_what_its_folder_gives_and_leaves_nothing_behind() {
+    let repository = three();
+    let root = repository.path().parent().expect("a folder").to_owned();
+    let name = repository.path().file_name().expect("a name").to_string_lossy().into_owned();
+    let server = Liar::start(move |request| backend(&root, request));
+    let http = format!("{}/{name}/.git", server.url);
     let registry = TestRegistry::start();
-    // Git itself refuses to read a repository with such a name.
-    std::fs::copy(&main, reference("--upload-pack=touch pwned")).expect("a broken ref");
-    assert_eq!(import(&registry, path, &[]).code, 2);
-    std::fs::remove_file(reference("--upload-pack=touch pwned")).expect("removed");
-    let report = import(&registry, path, &[]).ok().json();
-    assert_eq!(count(&report, "imported"), 2, "{report}");
-    let codes = report["skipped"].as_array().expect("a list").iter();
-    let mut codes: Vec<_> = codes.filter_map(|skipped| skipped["code"].as_str()).collect();
-    codes.sort_unstable();
-    assert_eq!(codes, ["ambiguous", "broken-manifest", "odd-tag", "refused"], "{report}");
-    assert!(!path.join("pwned").exists());
-    assert_eq!(registry.fetch("/index/acme/twice.json").0, 404);
+    let cache = tempfile::tempdir().expect("a folder");
+    let rows = |source: &str, more: &[&str]| {
+        let mut command = importing(&registry, source, more);
+        let report = command.env("PACKHOUSE_CACHE_DIR", cache.path()).outcome().ok().json();
+        (report["versions"].clone(), report["source"].clone())
+    };
+    let (folder, _) = rows(repository.path().to_str().expect("UTF-8"), &["--dry-run"]);
+    assert_eq!(folder.as_array().map(Vec::len), Some(3));
+    assert_eq!(rows(&repository.url(), &["--dry-run"]).0, folder);
+    let (fetched, source) = rows(&http, &["--dry-run"]);
+    assert_eq!((fetched, source), (folder, json!(http)));
+    // What is recorded is the address without credentials.
+    let secret = http.replace("http://", "http://someone:s3cret@");
+    let (_, source) = rows(&secret, &[]);
+    assert_eq!(source, json!(http));
+    let index = registry.get("/index/acme/amp.json");
+    assert_eq!(index["versions"][0]["publisher"]["repository"], json!(http), "{index}");
+    assert_eq!(runs(cache.path()), Vec::<String>::new());
+}
+
+/// The folders of imports that lie in a cache.
+fn runs(cache: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(cache.join("import")).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name != "lock").collect()
+}
+
+#[test]
+fn a_repository_that_is_too_large_is_given_up_and_removed() {
+    let repository = three();
+    let mut noise = 1_u64;
+    let text: String = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b' ' + (noise >> 58) as u8)
+    })
+    .take(16 << 20)
+    .collect();
+    repository.commit(&[("noise".to_owned(), text)]);
+    let root = repository.path().parent().expect("a folder").to_owned();
+    let name = repository.path().file_name().expect("a name").to_string_lossy().into_owned();
+    let server = Liar::start(move |request| backend(&root, request));
+    let registry = TestRegistry::start();
+    let cache = tempfile::tempdir().expect("a folder");
+    for source in [repository.url(), format!("{}/{name}/.git", server.url)] {
+        let mut command = importing(&registry, &source, &["--limit", "repository_bytes=1000000"]);
+        let outcome = command.env("PACKHOUSE_CACHE_DIR", cache.path()).outcome();
+        assert_eq!(outcome.code, 2, "{outcome}");
+        let said = "error: the repository has more than 1000000 bytes (`repository_bytes`)\n\
+                    hint: clone it yourself and name the folder, or raise `--limit repository_bytes=…`\n";
+        assert_eq!(outcome.stderr, said);
+        assert_eq!(runs(cache.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_import_that_was_killed_is_swept_by_the_next() {
+    let server =
+        Liar::start(|_| Reply { hang: std::time::Duration::from_secs(5), ..Reply::new(500, "") });
+    let registry = TestRegistry::start();
+    let cache = tempfile::tempdir().expect("a folder");
+    let slow = Liar::start(|_| {
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        Reply::new(500, "")
+    });
+    let mut command = importing(&registry, &format!("{}/a.git", slow.url), &[]);
+    let mut killed = command.env("PACKHOUSE_CACHE_DIR", cache.path()).spawn().expect("it runs");
+    assert!(slow.wait_for(1), "git asks");
+    killed.kill().expect("it is killed");
+    killed.wait().expect("it ends");
+    assert_eq!(runs(cache.path()).len(), 1);
+    let mut next = importing(&registry, &format!("{}/a.git", server.url), &[]);
+    let outcome = next.env("PACKHOUSE_CACHE_DIR", cache.path()).outcome();
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert_eq!(runs(cache.path()), Vec::<String>::new());
+}
+
+#[test]
+fn an_import_that_cannot_go_on_tells_what_it_did_and_where_it_stopped() {
+    let repository = three();
+    let registry = TestRegistry::start();
+    let to = registry.url();
+    let taken = std::sync::atomic::AtomicUsize::new(0);
+    let between = Liar::start(move |request| {
+        let sends = request.path == "/v1/admin/import/release";
+        if sends && taken.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+            let error = json!({"code": "token-expired", "message": "the token has expired",
+                "help": "make another", "request_id": "x"});
+            return Reply::json(401, &json!({"detail": "no", "error": error}));
+        }
+        forward(&to, request)
+    });
+    let file = repository.path().join("report.json");
+    let mut command = importing(
+        &registry,
+        repository.path().to_str().expect("UTF-8"),
+        &["--report", file.to_str().expect("UTF-8")],
+    );
+    let outcome = command.env("PACKHOUSE_REGISTRY", &between.url).outcome();
+    assert_eq!(outcome.code, 4, "{outcome}");
+    let report = outcome.json();
+    let written: Value =
+        serde_json::from_slice(&std::fs::read(file).expect("a report")).expect("JSON");
+    assert_eq!(report, written);
+    assert_eq!(
+        told(&report, &[]),
+        ["acme/amp@1.0.0 imported", "acme/amp@1.1.0 failed (token-expired): the token has expired"]
+    );
+    assert_eq!(count(&report, "failed"), 1);
+    assert!(outcome.stderr.contains("error: the token has expired"), "{outcome}");
+    // Run again, it goes on.
+    let report = import(&registry, repository.path(), &[]).ok().json();
+    assert_eq!((count(&report, "already_there"), count(&report, "imported")), (1, 2));
+}
+
+#[test]
+fn what_a_registry_refuses_is_told_and_the_rest_is_imported() {
+    let mut commits = vec![version_of("acme/amp", "amp", "1.0.0")];
+    commits.push(version_of("acme/amp", "amp", "1.1.0"));
+    commits[1].push(("amp/more".to_owned(), "x".to_owned()));
+    let repository = Repository::of(&commits);
+    let arguments = ["--limit", "entries=3"].map(str::to_owned).to_vec();
+    let registry = TestRegistry::with(Options { arguments, ..Options::default() });
+    let outcome = import(&registry, repository.path(), &[]);
+    assert_eq!(outcome.code, 5, "{outcome}");
+    let report = outcome.json();
+    assert_eq!(
+        told(&report, &[]),
+        [
+            "acme/amp@1.0.0 imported",
+            "acme/amp@1.1.0 refused (invalid-archive): the archive has more than 3 files: split the \
+             package or leave build output out"
+        ]
+    );
+    // With the registry's limits it is not even sent.
+    let report = import(&registry, repository.path(), &["--limit", "entries=3"]).ok().json();
+    assert_eq!(told(&report, &[]).len(), 2);
+    let wrong = import(&registry, repository.path(), &["--limit", "entrys=3"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("did you mean `entries`?"), "{wrong}");
 }

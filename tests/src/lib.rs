@@ -18,6 +18,7 @@ pub mod liar;
 pub mod proxy;
 pub mod raw;
 pub mod registry;
+pub mod repository;
 pub mod s3;
 mod server;
 pub mod sqs;

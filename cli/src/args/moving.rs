@@ -27,7 +27,8 @@ Examples:
 
 An export brings a whole registry. A git repository brings every version that its tags and history
 hold, without a publisher; what cannot be rebuilt is told. It may be run again: it goes on where it
-stopped. Exit code 5: the registry refused a version. docs/moving.md and docs/importing.md tell more.")]
+stopped. Exit code 5: the registry refused a version; 2: git could not read a commit. docs/moving.md
+and docs/importing.md tell more.")]
 pub(crate) struct Import {
     /// The folder that `packhouse admin export` wrote, or a git repository: its folder or address
     #[arg(value_name = "SOURCE")]
@@ -41,6 +42,19 @@ pub(crate) struct Import {
     /// Of a git repository: write what became of each version, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Of a git repository: another limit, for example `unpacked_bytes=536870912`; may be repeated
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<String>,
+    /// Of a git repository: where it is fetched to, for the time of the import; default: the user's cache
+    #[arg(long, value_name = "DIR", env = "PACKHOUSE_CACHE_DIR", hide_env_values = true)]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+impl Import {
+    /// What the versions of a git repository are held against.
+    pub(crate) fn limits(&self) -> anyhow::Result<packhouse_core::limits::Limits> {
+        super::limits(&self.limits)
+    }
 }
 
 #[derive(Args, Debug)]

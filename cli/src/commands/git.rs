@@ -49,9 +49,11 @@ impl Git for Repositories<'_> {
             message: format!("the repository `{shown}` cannot be read: {error}"),
             help: "look at its address, and at the branch, tag or commit behind `#`".to_owned(),
         };
-        let remote = Remote::fetch(url, commit.or(reference), place.path()).map_err(failed)?;
+        let limits = Limits::default();
+        let remote =
+            Remote::fetch(url, commit.or(reference), place.path(), &limits).map_err(failed)?;
         let commit = remote.commit().as_str().to_owned();
-        let tree = remote.tree(folder, &Limits::default()).map_err(failed)?;
+        let tree = remote.tree(folder, &limits).map_err(failed)?;
         let digest = self.cache.insert_tree(&tree)?;
         self.cache.put_index(KEPT, &key(&commit), digest.to_string().as_bytes())?;
         Ok((commit, tree))

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod probe;
 pub mod project;
 pub mod publish;
+pub mod scratch;
 pub mod token;
 pub mod transfer;
 pub mod url;

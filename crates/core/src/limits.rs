@@ -26,6 +26,8 @@ pub struct Limits {
     pub readme_bytes: usize,
     /// A JSON request body.
     pub request_bytes: usize,
+    /// A git repository that is fetched, on the disk.
+    pub repository_bytes: u64,
     /// Packages in one train.
     pub train_members: usize,
     /// Open intents of one repository.
@@ -49,6 +51,7 @@ impl Default for Limits {
             manifest_bytes: 256 << 10,
             readme_bytes: 1 << 20,
             request_bytes: 1 << 20,
+            repository_bytes: 2 << 30,
             train_members: 200,
             open_intents: 400,
             publishes_per_ten_minutes: 1_000,

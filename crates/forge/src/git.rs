@@ -5,27 +5,24 @@
 //! that git answers (tags, branches, addresses) are strangers' texts: they are checked here and
 //! never go into another command.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod history;
 mod remote;
+mod run;
 
-use std::ffi::OsStr;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use packhouse_core::escape::{excerpt, printable};
 use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
 pub use history::{Changed, History, Made, Tag};
-pub use remote::Remote;
+pub use remote::{Remote, without_credentials};
 
 /// The most that one call of git may answer, in bytes.
 const OUTPUT_BYTES: u64 = 1 << 20;
 /// The most that a listing of a commit may have, in bytes: some hundred thousand files.
 const LISTING_BYTES: u64 = 64 << 20;
-/// The longest that one call of git may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why git could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +44,9 @@ pub enum GitError {
     /// It said too much.
     #[error("`git {0}` answered more than {1} bytes")]
     Long(&'static str, u64),
+    /// It fetched too much.
+    #[error("the repository has more than {0} bytes (`repository_bytes`)")]
+    Large(u64),
     /// It could not be run.
     #[error("`git {0}` could not be run: {1}")]
     Io(&'static str, std::io::Error),
@@ -256,110 +256,6 @@ impl Checkout {
         }
         Ok(contents)
     }
-
-    /// Runs one git command whose answer is text. Arguments are written in this file, or [`Commit`]s.
-    fn git(&self, verb: &'static str, args: &[&str]) -> Result<String, GitError> {
-        let text = self.run(verb, args, None, OUTPUT_BYTES)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// Runs one git command; it may answer `limit` bytes.
-    fn run(
-        &self,
-        verb: &'static str,
-        args: &[&str],
-        input: Option<Vec<u8>>,
-        limit: u64,
-    ) -> Result<Vec<u8>, GitError> {
-        self.run_with(verb, args, input, limit, None)
-    }
-
-    /// Runs one git command that may speak one protocol, where one is named, and take longer then.
-    fn run_with(
-        &self,
-        verb: &'static str,
-        args: &[&str],
-        input: Option<Vec<u8>>,
-        limit: u64,
-        protocol: Option<&str>,
-    ) -> Result<Vec<u8>, GitError> {
-        // A network, or a whole history, takes its time.
-        let long = protocol.is_some() || matches!(verb, "rev-list" | "diff-tree");
-        let patience = if long { remote::PATIENCE } else { PATIENCE };
-        let mut command = Command::new("git");
-        for (name, _) in std::env::vars_os() {
-            if steers(&name) {
-                command.env_remove(name);
-            }
-        }
-        command
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", if cfg!(windows) { "NUL" } else { "/dev/null" })
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_ALLOW_PROTOCOL", protocol.unwrap_or(""))
-            .env("LC_ALL", "C")
-            .args(["--no-pager", "--no-replace-objects"])
-            // What a checkout's own configuration could have git run, or reach.
-            .args(["-c", "protocol.allow=never", "-c", "core.fsmonitor=false"])
-            .args(["-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false"])
-            .args(["-c", "submodule.recurse=false", "-c", "core.quotePath=false"])
-            .args(["-c", "http.followRedirects=false"])
-            // CI containers often run as another user than the checkout's, which is harmless where
-            // git only reads. `status` may run filters that the checkout configures: it is left to
-            // git's own judgement of whose checkout it is.
-            .args((verb != "status").then_some(["-c", "safe.directory=*"]).into_iter().flatten())
-            .arg(verb)
-            .args(args)
-            .current_dir(&self.folder)
-            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => GitError::NoProgram(e),
-            _ => GitError::Io(verb, e),
-        })?;
-        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-        let pipe = child.stdin.take();
-        let output = std::thread::scope(|scope| {
-            if let (Some(mut pipe), Some(input)) = (pipe, input) {
-                // A git that does not read says why by itself.
-                scope.spawn(move || std::io::Write::write_all(&mut pipe, &input));
-            }
-            let said = scope.spawn(move || bounded(err.as_mut(), 4096));
-            let text = scope.spawn(move || bounded(out.as_mut(), limit + 1));
-            let begun = Instant::now();
-            let mut pause = Duration::from_micros(200);
-            let status = loop {
-                match child.try_wait() {
-                    Ok(Some(status)) => break Ok(status),
-                    Ok(None) if begun.elapsed() > patience => {
-                        let _ = child.kill();
-                        let _ = child.wait();
-                        break Err(GitError::Slow(verb, patience.as_secs()));
-                    }
-                    Ok(None) => std::thread::sleep(pause),
-                    Err(e) => break Err(GitError::Io(verb, e)),
-                }
-                pause = (pause * 2).min(Duration::from_millis(20));
-            };
-            let text = text.join().unwrap_or_default();
-            let said = said.join().unwrap_or_default();
-            status.map(|status| (status, text, said))
-        });
-        let (status, text, said) = output?;
-        if text.len() as u64 > limit {
-            return Err(GitError::Long(verb, limit));
-        }
-        if !status.success() {
-            let said = String::from_utf8_lossy(&said);
-            return Err(GitError::Refused {
-                folder: printable(&self.folder.to_string_lossy()),
-                said: excerpt(said.trim(), 300),
-            });
-        }
-        Ok(text)
-    }
 }
 
 /// The full name of a commit: 40 or 64 hex digits, so it is never an option or another name.
@@ -395,26 +291,6 @@ pub(crate) fn kind(mode: &str) -> Option<Kind> {
     })
 }
 
-/// Whether a variable steers git or the programs that it starts.
-fn steers(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    name.starts_with("GIT_")
-        || name.starts_with("SSH_ASKPASS")
-        || name == "PAGER"
-        || name == "EDITOR"
-}
-
-/// At most `limit` bytes; the rest is drained, so that git does not wait for a reader, and a git that
-/// never ends is stopped by the clock.
-fn bounded(from: Option<&mut impl std::io::Read>, limit: u64) -> Vec<u8> {
-    let mut kept = Vec::new();
-    if let Some(from) = from {
-        let _ = (&mut *from).take(limit).read_to_end(&mut kept);
-        let _ = std::io::copy(from, &mut std::io::sink());
-    }
-    kept
-}
-
 /// Whether `text` is git's full name of an object: 40 or 64 hex digits.
 pub(crate) fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
@@ -442,6 +318,8 @@ pub fn repository_of(url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     /// Runs git as a person would, to make a repository.

@@ -4,6 +4,7 @@ mod blobs;
 mod export;
 mod import;
 mod rebuild;
+mod report;
 mod tally;
 
 pub(crate) use export::export;

@@ -1,66 +1,32 @@
 //! `packhouse admin import` of a git repository: every version that its history holds, packed from
 //! its commit and put in as imported.
 //!
-//! What stands already is found by its digest, so an import that was cut short is simply run again.
+//! What stands already is found by its digest, so an import that was cut short is simply run again. One
+//! that cannot go on reports what it did, and where it stopped.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use packhouse_client::scratch::Scratch;
 use packhouse_client::{Client, ClientError};
-use packhouse_core::api::ErrorCode;
 use packhouse_core::api::read::IndexFile;
 use packhouse_core::api::transfer::ReleaseImport;
+use packhouse_core::api::{ErrorCode, LocalCode};
 use packhouse_core::claims::Provenance;
-use packhouse_core::digest::Digest;
 use packhouse_core::escape::{excerpt, printable};
 use packhouse_core::limits::Limits;
 use packhouse_core::secret::Secret;
 use packhouse_core::source::Setting;
-use packhouse_forge::git::{GitError, History, repository_of};
-use packhouse_forge::rebuild::{RebuildError, Rebuilt, Skipped, Workshop, find};
-use serde::Serialize;
+use packhouse_forge::git::{GitError, History, repository_of, without_credentials};
+use packhouse_forge::rebuild::{Candidate, RebuildError, Rebuilt, Workshop, find};
 
+use super::report::{Report, Row, Status};
 use crate::args::Import;
-use crate::exit::{Exit, Stop};
-use crate::ui::Ui;
+use crate::context;
+use crate::exit::{self, Exit, Stop};
+use crate::ui::{Ui, shown};
 
-/// What became of a version.
-#[derive(Serialize)]
-struct Row {
-    identifier: String,
-    version: String,
-    /// `imported`, `already-there`, `would-import` or `refused`.
-    status: &'static str,
-    commit: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<String>,
-    path: String,
-    digest: Digest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-#[derive(Default, Serialize)]
-struct Counts {
-    packages: usize,
-    imported: usize,
-    already_there: usize,
-    would_import: usize,
-    refused: usize,
-    skipped: usize,
-}
-
-/// What `--report` writes.
-#[derive(Serialize)]
-struct Report {
-    schema: u32,
-    source: String,
-    dry_run: bool,
-    counts: Counts,
-    versions: Vec<Row>,
-    skipped: Vec<Skipped>,
-}
+/// Where repositories are fetched to, in the folder of caches.
+const FETCHED: &str = "import";
 
 pub(crate) fn rebuild(
     args: &Import,
@@ -68,22 +34,23 @@ pub(crate) fn rebuild(
     token: &Secret,
     ui: &Ui,
 ) -> anyhow::Result<Exit> {
-    let folder = tempfile::tempdir()?;
+    let limits = args.limits()?;
     ui.step("reading the history");
-    let (history, source) = open(&args.source, folder.path())?;
+    let Read { history, source, place: _place } = open(args, &limits)?;
     let repository = match repository_of(&args.source) {
         Some(repository) => Some(repository),
         None => history.repository().map_err(unreadable)?,
     };
     let setting = Setting { repository, ..Setting::default() };
-    let limits = Limits::default();
     let (candidates, mut skipped) =
         find(&history, &args.path, &setting, &limits).map_err(unreadable)?;
     let mut workshop = Workshop::new(&history, &setting, &limits);
-    let (mut rows, mut index): (Vec<Row>, Option<(String, Option<IndexFile>)>) = (Vec::new(), None);
+    let mut import =
+        Importing { client, token, source: &source, dry_run: args.dry_run, index: None };
+    let (mut rows, mut failure) = (Vec::new(), None);
     for (at, candidate) in candidates.iter().enumerate() {
         ui.step(&format!("version {} of {}", at + 1, candidates.len()));
-        let rebuilt = match workshop.pack(candidate).map_err(unreadable)? {
+        let rebuilt = match workshop.pack(candidate) {
             None => continue,
             Some(Err(why)) => {
                 skipped.push(why);
@@ -91,183 +58,203 @@ pub(crate) fn rebuild(
             }
             Some(Ok(rebuilt)) => rebuilt,
         };
-        let key = candidate.identifier.key();
-        if index.as_ref().is_none_or(|(held, _)| held != key) {
-            index = Some((key.to_owned(), client.index(&candidate.identifier)?));
-        }
-        let mut row = Row {
-            identifier: candidate.identifier.to_string(),
-            version: candidate.version.text().to_owned(),
-            status: "would-import",
-            commit: rebuilt.commit.clone(),
-            tag: candidate.tag.as_deref().map(|tag| excerpt(tag, 250)),
-            path: excerpt(&candidate.folder, 250),
-            digest: rebuilt.ready.archive.digest,
-            code: None,
-            reason: None,
-        };
-        let index = index.as_ref().and_then(|(_, index)| index.as_ref());
-        if stands(index, &rebuilt) {
-            row.status = "already-there";
-        } else if !args.dry_run {
-            let provenance = Provenance {
-                repository: source.clone(),
-                commit: rebuilt.commit.clone(),
-                tag: candidate.tag.as_deref().map(printable),
-                path: printable(&candidate.folder),
-                committed_at: jiff::Timestamp::from_second(rebuilt.seconds).unwrap_or_default(),
-            };
-            match send(client, token, &rebuilt, provenance) {
-                Ok(was_there) => row.status = if was_there { "already-there" } else { "imported" },
-                Err(ClientError::Refused(refusal))
-                    if is_about_the_version(refusal.status, refusal.code) =>
-                {
-                    row.status = "refused";
-                    row.code = refusal.code.map(|code| code.as_str().to_owned());
-                    row.reason = Some(refusal.message.clone());
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let mut row = row(candidate, &rebuilt);
+        let result = import.version(candidate, &rebuilt, &mut row);
+        if let Err(error) = &result {
+            row.status = Status::Failed;
+            let code = error.code().map(ErrorCode::as_str);
+            let code = code.or(error.local_code().map(LocalCode::as_str));
+            row.code = code.map(str::to_owned);
+            row.reason = Some(error.to_string());
         }
         rows.push(row);
+        if let Err(error) = result {
+            failure = Some(error);
+            break;
+        }
     }
-    let report = Report {
-        schema: 1,
-        source,
-        dry_run: args.dry_run,
-        counts: count(&rows, &skipped),
-        versions: rows,
-        skipped,
-    };
+    let report = Report::new(source, args.dry_run, rows, skipped);
     if let Some(path) = &args.report {
         super::write(path, &serde_json::to_vec_pretty(&report)?, true)?;
     }
-    tell(&report, ui)?;
-    Ok(if report.counts.refused > 0 { Exit::Conflict } else { Exit::Ok })
+    report.tell(ui)?;
+    Ok(match failure {
+        Some(error) => exit::tell(&error.into(), ui),
+        None => report.exit(),
+    })
 }
 
-/// The history of a folder or an address, and how it is recorded.
-fn open(source: &str, into: &Path) -> anyhow::Result<(History, String)> {
+/// Where a repository is fetched to; gone with the run.
+enum Place {
+    Cache(Scratch),
+    /// Where there is no folder for caches.
+    System(tempfile::TempDir),
+}
+
+impl Place {
+    fn new(args: &Import) -> anyhow::Result<Self> {
+        let Some(cache) = args.cache_dir.clone().or_else(context::cache_dir) else {
+            return Ok(Self::System(tempfile::tempdir()?));
+        };
+        let scratch = Scratch::below(&cache.join(FETCHED)).map_err(|e| {
+            Stop::usage(
+                format!("the cache `{}` cannot be used: {e}", shown(&cache)),
+                "give another place with `--cache-dir`, or set PACKHOUSE_CACHE_DIR",
+            )
+        })?;
+        let root = scratch.root().to_owned();
+        // Where it cannot be set, the next run sweeps.
+        let _ = ctrlc::set_handler(move || {
+            let _ = std::fs::remove_dir_all(&root);
+            std::process::exit(130);
+        });
+        Ok(Self::Cache(scratch))
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Cache(scratch) => scratch.path(),
+            Self::System(folder) => folder.path().to_owned(),
+        }
+    }
+}
+
+/// A history that was read.
+struct Read {
+    history: History,
+    /// How it is recorded.
+    source: String,
+    /// Where it lies as long as it is read.
+    place: Option<Place>,
+}
+
+/// The history of a folder or an address.
+fn open(args: &Import, limits: &Limits) -> anyhow::Result<Read> {
+    let source = &args.source;
     if !source.contains("://") {
         let path = Path::new(source);
         let history = History::of(path).map_err(unreadable)?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         // Where it lies on the operator's disk is nobody's business.
         let name = absolute.file_name().unwrap_or_default().to_string_lossy();
-        return Ok((history, excerpt(&name, 200)));
+        return Ok(Read { history, source: excerpt(&name, 200), place: None });
     }
-    let history = History::fetch(source, into).map_err(unreadable)?;
-    Ok((history, public(source)))
-}
-
-/// An address without credentials.
-fn public(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return excerpt(url, 400) };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    excerpt(&format!("{scheme}://{host}{path}"), 400)
+    let place = Place::new(args)?;
+    let history = History::fetch(source, &place.path(), limits).map_err(unreadable)?;
+    Ok(Read { history, source: without_credentials(source), place: Some(place) })
 }
 
 fn unreadable(error: impl Into<RebuildError>) -> Stop {
     let error = error.into();
     let hint = match &error {
         RebuildError::Git(GitError::NoProgram(_)) => "install git",
+        RebuildError::Git(GitError::Large(_)) => {
+            "clone it yourself and name the folder, or raise `--limit repository_bytes=…`"
+        }
+        RebuildError::Git(GitError::Slow(..)) => "clone it yourself, and name the folder",
         RebuildError::Git(_) => "name an export's folder, a git repository, or its address",
         RebuildError::Pattern(_) | RebuildError::TooMany(_) => "give another `--path`",
     };
     Stop::usage(error.to_string(), hint)
 }
 
-/// Whether the registry has this very content under this version.
-fn stands(index: Option<&IndexFile>, rebuilt: &Rebuilt) -> bool {
-    let digest = rebuilt.ready.archive.digest.hex();
-    index.is_some_and(|index| {
-        let mut versions = index.versions.iter();
-        versions.any(|held| held.digest == digest && held.removed.is_none())
-    })
+fn row(candidate: &Candidate, rebuilt: &Rebuilt) -> Row {
+    Row {
+        identifier: candidate.identifier.to_string(),
+        version: candidate.version.text().to_owned(),
+        status: Status::WouldImport,
+        commit: rebuilt.commit.clone(),
+        tag: candidate.tag.as_deref().map(|tag| excerpt(tag, 250)),
+        path: excerpt(&candidate.folder, 250),
+        digest: rebuilt.ready.archive.digest,
+        code: None,
+        reason: None,
+    }
+}
+
+/// The registry's side of an import.
+struct Importing<'a> {
+    client: &'a Client,
+    token: &'a Secret,
+    source: &'a str,
+    dry_run: bool,
+    /// What the registry has of the package that was asked for last; by key.
+    index: Option<(String, Option<IndexFile>)>,
+}
+
+impl Importing<'_> {
+    /// Puts a version in, unless it stands or this is a rehearsal; `row` tells what became of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] for what would stop every other version, too.
+    fn version(
+        &mut self,
+        candidate: &Candidate,
+        rebuilt: &Rebuilt,
+        row: &mut Row,
+    ) -> Result<(), ClientError> {
+        if self.stands(candidate, rebuilt)? {
+            row.status = Status::AlreadyThere;
+            return Ok(());
+        }
+        if self.dry_run {
+            return Ok(());
+        }
+        let provenance = Provenance {
+            repository: self.source.to_owned(),
+            commit: rebuilt.commit.clone(),
+            tag: candidate.tag.as_deref().map(printable),
+            path: printable(&candidate.folder),
+            committed_at: jiff::Timestamp::from_second(rebuilt.seconds).unwrap_or_default(),
+        };
+        match self.send(rebuilt, provenance) {
+            Ok(true) => row.status = Status::AlreadyThere,
+            Ok(false) => row.status = Status::Imported,
+            Err(ClientError::Refused(refusal))
+                if is_about_the_version(refusal.status, refusal.code) =>
+            {
+                row.status = Status::Refused;
+                row.code = refusal.code.map(|code| code.as_str().to_owned());
+                row.reason = Some(refusal.message.clone());
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether the registry has this very content.
+    fn stands(&mut self, candidate: &Candidate, rebuilt: &Rebuilt) -> Result<bool, ClientError> {
+        let key = candidate.identifier.key();
+        if self.index.as_ref().is_none_or(|(held, _)| held != key) {
+            self.index = Some((key.to_owned(), self.client.index(&candidate.identifier)?));
+        }
+        let digest = rebuilt.ready.archive.digest.hex();
+        let index = self.index.as_ref().and_then(|(_, index)| index.as_ref());
+        Ok(index.is_some_and(|index| {
+            let mut versions = index.versions.iter();
+            versions.any(|held| held.digest == digest && held.removed.is_none())
+        }))
+    }
+
+    fn send(&self, rebuilt: &Rebuilt, provenance: Provenance) -> Result<bool, ClientError> {
+        let ready = &rebuilt.ready;
+        self.client.import_blob(self.token, &ready.archive.digest, &ready.archive.bytes)?;
+        let release = ReleaseImport {
+            identifier: ready.identifier.to_string(),
+            version: ready.version.text().to_owned(),
+            order: ready.order,
+            format: ready.format.to_owned(),
+            digest: ready.archive.digest.hex(),
+            provenance,
+        };
+        self.client.import_release(self.token, &release).map(|answer| answer.was_there)
+    }
 }
 
 /// Whether a refusal says nothing of the other versions, as one of the token would.
 fn is_about_the_version(status: u16, code: Option<ErrorCode>) -> bool {
     matches!(status, 400 | 409 | 413 | 422) || code == Some(ErrorCode::NameReserved)
-}
-
-fn send(
-    client: &Client,
-    token: &Secret,
-    rebuilt: &Rebuilt,
-    provenance: Provenance,
-) -> Result<bool, ClientError> {
-    let ready = &rebuilt.ready;
-    client.import_blob(token, &ready.archive.digest, &ready.archive.bytes)?;
-    let release = ReleaseImport {
-        identifier: ready.identifier.to_string(),
-        version: ready.version.text().to_owned(),
-        order: ready.order,
-        format: ready.format.to_owned(),
-        digest: ready.archive.digest.hex(),
-        provenance,
-    };
-    client.import_release(token, &release).map(|answer| answer.was_there)
-}
-
-fn count(rows: &[Row], skipped: &[Skipped]) -> Counts {
-    let of = |status: &str| rows.iter().filter(|row| row.status == status).count();
-    let packages: std::collections::BTreeSet<_> = rows.iter().map(|row| &row.identifier).collect();
-    Counts {
-        packages: packages.len(),
-        imported: of("imported"),
-        already_there: of("already-there"),
-        would_import: of("would-import"),
-        refused: of("refused"),
-        skipped: skipped.len(),
-    }
-}
-
-/// One line a package, then what was left out, then the counts.
-fn tell(report: &Report, ui: &Ui) -> anyhow::Result<()> {
-    for skipped in &report.skipped {
-        let name = skipped.identifier.as_deref().or(skipped.path.as_deref());
-        let name = name.or(skipped.tag.as_deref()).unwrap_or("the repository");
-        let version = skipped.version.as_ref().map(|v| format!("@{v}")).unwrap_or_default();
-        ui.warn(&format!("`{name}{version}` is left out ({}): {}", skipped.code, skipped.reason));
-    }
-    for row in report.versions.iter().filter(|row| row.status == "refused") {
-        let reason = row.reason.as_deref().unwrap_or_default();
-        ui.error(&format!(
-            "`{}@{}` was refused: {}",
-            row.identifier,
-            row.version,
-            printable(reason)
-        ));
-    }
-    let counts = &report.counts;
-    let verb = if report.dry_run { "Planned" } else { "Imported" };
-    ui.done(
-        verb,
-        &format!(
-            "{} packages from {}: {} versions imported, {} to import, {} there already, {} refused, {} left out",
-            counts.packages,
-            report.source,
-            counts.imported,
-            counts.would_import,
-            counts.already_there,
-            counts.refused,
-            counts.skipped,
-        ),
-    );
-    if ui.json {
-        return ui.print_json(report);
-    }
-    let mut lines = std::collections::BTreeMap::<&str, Vec<&str>>::new();
-    for row in report.versions.iter().filter(|row| row.status != "refused") {
-        lines.entry(&row.identifier).or_default().push(&row.version);
-    }
-    let line = |(package, versions): (&&str, &Vec<&str>)| {
-        format!("{package}  {}\n", excerpt(&versions.join(" "), 400))
-    };
-    ui.print(&lines.iter().map(line).collect::<String>())
 }
 
 #[cfg(test)]
@@ -281,16 +268,5 @@ mod tests {
         assert!(!is_about_the_version(403, Some(ErrorCode::Forbidden)));
         assert!(!is_about_the_version(401, Some(ErrorCode::TokenInvalid)));
         assert!(!is_about_the_version(503, Some(ErrorCode::Unavailable)));
-    }
-
-    #[test]
-    fn an_address_is_recorded_without_credentials() {
-        for (url, shown) in [
-            ("https://x:secret@example.org/a/b.git?token=1", "https://example.org/a/b.git"),
-            ("ssh://git@example.org/a/b.git", "ssh://example.org/a/b.git"),
-            ("file:///srv/a", "file:///srv/a"),
-        ] {
-            assert_eq!(public(url), shown);
-        }
     }
 }

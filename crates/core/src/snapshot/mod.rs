@@ -166,6 +166,20 @@ impl Listing {
         }
     }
 
+    /// The first submodule in `folder` that no ignore file leaves out: part of the package there, and
+    /// not of this repository.
+    pub fn submodule(&self, folder: &str, steering: &Contents) -> Option<&str> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let below = self.entries.range(prefix.clone()..);
+        let below = below.take_while(|(path, _)| path.starts_with(&prefix));
+        let mut found = below.filter(|(_, entry)| entry.kind == Kind::Submodule).peekable();
+        found.peek()?;
+        let mut ignored = Ignored::of(steering);
+        // A submodule is a folder: what counts is whether its files would be left out.
+        let mut left_out = |path: &str| ignored.leaves_out(folder, &format!("{path}/.git"));
+        found.map(|(path, _)| path.as_str()).find(|path| !left_out(path))
+    }
+
     fn located(&self, folder: String, ignored: &mut Ignored, limits: &Limits) -> Located {
         let (mut count, mut bytes, mut hasher) = (0, 0, Hasher::default());
         self.visit(&folder, ignored, limits, |_, own, entry, odd| {
@@ -385,6 +399,10 @@ mod tests {
         let mut found = listing.packages(&contents, &[], &Limits::default()).unwrap();
         listing.fill(&contents, &mut found, &Limits::default());
         let located = found.remove(0);
+        assert_eq!(listing.submodule("p", &contents), Some("p/sub"));
+        assert_eq!(listing.submodule("elsewhere", &contents), None);
+        contents.insert("p/.packhouseignore".to_owned(), b"/sub/\n"[..].into());
+        assert_eq!(listing.submodule("p", &contents), None);
         assert_eq!(located.count, 2);
         assert_eq!(located.files, ["p/link", "p/packhouse.yaml"]);
         let Some(Opened::Package(source)) = located.open(&listing, &contents) else {

@@ -8,12 +8,15 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use packhouse_core::formats::FORMATS;
+use packhouse_core::limits::Limits;
 use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
 use super::{Checkout, Commit, GitError, LISTING_BYTES, is_commit};
 
 /// The longest history that is read, in commits.
 const COMMITS: usize = 200_000;
+/// Where the head of a repository that is fetched is put.
+const HEAD_THERE: &str = "refs/packhouse/HEAD";
 /// The most bytes of manifests that are read at once.
 const BATCH_BYTES: u64 = 16 << 20;
 
@@ -57,6 +60,8 @@ pub struct History {
     pub tags: Vec<Tag>,
     /// Commits whose parents were cut off: the repository is shallow.
     pub cut: HashSet<usize>,
+    /// By place: whether the default branch holds it.
+    held: Vec<bool>,
 }
 
 impl History {
@@ -75,9 +80,16 @@ impl History {
     /// # Errors
     ///
     /// As [`super::Remote::fetch`] and [`History::of`].
-    pub fn fetch(url: &str, folder: &Path) -> Result<Self, GitError> {
+    pub fn fetch(url: &str, folder: &Path, limits: &Limits) -> Result<Self, GitError> {
         let all = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-        Self::read(super::remote::fetch(url, &all, false, folder)?)
+        super::remote::fetch(url, &all, false, folder, limits)?;
+        // Asked by itself: a repository whose head names no branch that is there refuses the question.
+        let head = format!("+HEAD:{HEAD_THERE}");
+        match super::remote::fetch(url, &[&head], false, folder, limits) {
+            Ok(_) | Err(GitError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Self::of(folder)
     }
 
     fn read(checkout: Checkout) -> Result<Self, GitError> {
@@ -101,7 +113,14 @@ impl History {
         }
         let tags = tags(&checkout, &places)?;
         let cut = cut(&checkout, &places)?;
-        Ok(Self { checkout, commits, tags, cut })
+        let held = held(&checkout, &commits, &places)?;
+        Ok(Self { checkout, commits, tags, cut, held })
+    }
+
+    /// Whether the default branch holds a commit: the remote's where there is one, else what is
+    /// checked out.
+    pub fn is_merged(&self, commit: usize) -> bool {
+        self.held.get(commit).is_some_and(|held| *held)
     }
 
     /// `owner/name` of the repository that `origin` points at, where it is on a forge.
@@ -243,6 +262,36 @@ fn tags(checkout: &Checkout, places: &HashMap<String, usize>) -> Result<Vec<Tag>
     Ok(read.collect())
 }
 
+/// Which commits the default branch holds.
+fn held(
+    checkout: &Checkout,
+    commits: &[Made],
+    places: &HashMap<String, usize>,
+) -> Result<Vec<bool>, GitError> {
+    let mut held = vec![false; commits.len()];
+    for name in [HEAD_THERE, "refs/remotes/origin/HEAD", "HEAD"] {
+        let name = format!("{name}^{{commit}}");
+        let args = ["--verify", "--quiet", "--end-of-options", name.as_str()];
+        match checkout.git("rev-parse", &args) {
+            Ok(id) => {
+                if let Some(place) = places.get(id.trim()) {
+                    held[*place] = true;
+                }
+                break;
+            }
+            Err(GitError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Parents come first, so going backwards meets each commit after all that follow on it.
+    for at in (0..commits.len()).rev() {
+        if held[at] {
+            commits[at].parents.iter().for_each(|parent| held[*parent] = true);
+        }
+    }
+    Ok(held)
+}
+
 /// Where a shallow repository is cut.
 fn cut(checkout: &Checkout, places: &HashMap<String, usize>) -> Result<HashSet<usize>, GitError> {
     let path = checkout.git("rev-parse", &["--git-path", "shallow"])?;
@@ -256,3 +305,6 @@ fn cut(checkout: &Checkout, places: &HashMap<String, usize>) -> Result<HashSet<u
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().filter_map(|id| places.get(id.trim()).copied()).collect())
 }
+
+#[cfg(test)]
+mod tests;

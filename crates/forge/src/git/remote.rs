@@ -2,20 +2,17 @@
 //!
 //! The commit goes into a bare repository of its own, one level deep: no work tree, no hooks, no
 //! submodules, no filters, objects checked as they come. Only the protocol of the address is allowed,
-//! no redirect is followed, and nothing asks for a password.
+//! no redirect is followed, and nothing asks for a password. Time and bytes are bounded.
 
 use std::path::Path;
-use std::time::Duration;
 
 use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
 use packhouse_core::snapshot::Kind;
 use packhouse_core::tree::Tree;
 
-use super::{Checkout, Commit, GitError, OUTPUT_BYTES};
-
-/// The longest that a fetch may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+use super::run::{LONG_PATIENCE, Reach};
+use super::{Checkout, Commit, GitError};
 
 /// A commit that was fetched.
 pub struct Remote {
@@ -32,14 +29,20 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// [`GitError::Refused`] for an address or a name that is none of these, and what git says.
-    pub fn fetch(url: &str, reference: Option<&str>, folder: &Path) -> Result<Self, GitError> {
-        let refused = |said: String| GitError::Refused { folder: excerpt(url, 300), said };
+    /// [`GitError::Refused`] for an address or a name that is none of these, and what git says;
+    /// [`GitError::Slow`], and [`GitError::Large`] past `limits`.
+    pub fn fetch(
+        url: &str,
+        reference: Option<&str>,
+        folder: &Path,
+        limits: &Limits,
+    ) -> Result<Self, GitError> {
+        let refused = |said: String| GitError::Refused { folder: without_credentials(url), said };
         if let Some(reference) = reference.filter(|reference| !is_plain(reference)) {
             let said = format!("`{}` is no branch, tag or commit", excerpt(reference, 100));
             return Err(refused(said));
         }
-        let checkout = self::fetch(url, &[reference.unwrap_or("HEAD")], true, folder)?;
+        let checkout = self::fetch(url, &[reference.unwrap_or("HEAD")], true, folder, limits)?;
         let named =
             checkout.git("rev-parse", &["--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;
         let commit = named.trim().parse().map_err(refused)?;
@@ -97,30 +100,48 @@ impl Remote {
 }
 
 /// Fetches `wanted` of `url` into a bare repository in `folder`: one commit deep where `shallow`, with
-/// all that is behind it otherwise. `wanted` are checked names, or texts of this crate.
+/// all that is behind it otherwise. `wanted` are checked names, or texts of this crate. A repository that
+/// is there already takes more.
 ///
 /// # Errors
 ///
-/// [`GitError::Refused`] for an address that is none, and what git says.
+/// [`GitError::Refused`] for an address that is none, and what git says; [`GitError::Slow`], and
+/// [`GitError::Large`] past `limits`.
 pub(super) fn fetch(
     url: &str,
     wanted: &[&str],
     shallow: bool,
     folder: &Path,
+    limits: &Limits,
 ) -> Result<Checkout, GitError> {
-    let protocol = protocol(url).ok_or_else(|| GitError::Refused {
-        folder: excerpt(url, 300),
-        said: "an address is `https://…`, `ssh://…` or `file://…`".to_owned(),
-    })?;
+    let refused = |said: String| GitError::Refused { folder: without_credentials(url), said };
+    let protocol = protocol(url)
+        .ok_or_else(|| refused("an address is `https://…`, `ssh://…` or `file://…`".to_owned()))?;
     let checkout = Checkout { folder: folder.to_owned() };
     checkout.git("init", &["--quiet", "--bare", "--template="])?;
-    let mut args = vec!["--quiet", "--no-tags", "--no-recurse-submodules"];
-    args.extend(shallow.then_some("--depth=1"));
+    // Somebody who is gone cannot be told of progress, which ends a git that was left alone.
+    let mut args = vec!["--progress", "--no-tags", "--no-recurse-submodules"];
+    // Without it, git leaves out what a shallow repository has, and says that all is well.
+    args.push(if shallow { "--depth=1" } else { "--update-shallow" });
     args.extend(["--no-write-commit-graph", "--no-auto-gc", "--end-of-options"]);
     args.push(url.strip_suffix('/').unwrap_or(url));
     args.extend(wanted);
-    checkout.run_with("fetch", &args, None, OUTPUT_BYTES, Some(protocol))?;
+    let reach = Reach { protocol, bytes: limits.repository_bytes, patience: LONG_PATIENCE };
+    checkout.reach("fetch", &args, reach).map_err(|error| match error {
+        // The folder is a temporary one, and nothing to look at.
+        GitError::Refused { said, .. } => refused(said),
+        error => error,
+    })?;
     Ok(checkout)
+}
+
+/// An address as it may be shown and recorded: without user, password, query and fragment.
+pub fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return excerpt(url, 400) };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    excerpt(&format!("{scheme}://{host}{path}"), 400)
 }
 
 /// The one protocol that an address speaks.
@@ -157,6 +178,7 @@ fn is_plain(reference: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::git::fixture::Repository;
 
     #[test]
     fn an_address_speaks_one_protocol() {
@@ -194,41 +216,63 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_of_a_repository_becomes_a_tree() {
-        let dir = tempfile::tempdir().unwrap();
-        let git = |args: &[&str]| {
-            let status = std::process::Command::new("git")
-                .current_dir(dir.path())
-                .env("GIT_CONFIG_GLOBAL", "/dev/null")
-                .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-                .args(args)
-                .output()
-                .unwrap();
-            assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    fn an_address_is_shown_without_credentials() {
+        for (url, shown) in [
+            ("https://x:secret@example.org/a/b.git?token=1", "https://example.org/a/b.git"),
+            ("ssh://git@example.org/a/b.git", "ssh://example.org/a/b.git"),
+            ("file:///srv/a", "file:///srv/a"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+        let into = tempfile::tempdir().unwrap();
+        let url = "http://x:secret@example.org/a/b.git";
+        let error = Remote::fetch(url, None, into.path(), &Limits::default()).err().unwrap();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_repository_over_the_limit_is_given_up() {
+        let repository = Repository::new();
+        let mut noise = 1_u64;
+        let mut next = || {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (noise >> 56) as u8
         };
-        std::fs::create_dir_all(dir.path().join("packages/a")).unwrap();
-        std::fs::write(dir.path().join("packages/a/ato.yaml"), "a: b\n").unwrap();
-        std::fs::write(dir.path().join("top"), "").unwrap();
-        git(&["init", "--quiet", "--initial-branch=main"]);
-        git(&["add", "."]);
-        git(&["commit", "--quiet", "-m", "one"]);
-        git(&["tag", "v1"]);
-        let url = format!("file://{}", dir.path().display());
+        let bytes: Vec<u8> = std::iter::repeat_with(&mut next).take(2 << 20).collect();
+        repository.commit(&[("noise", &bytes)]);
+        let url = repository.url();
+        let limits = Limits { repository_bytes: 1 << 20, ..Limits::default() };
+        let into = tempfile::tempdir().unwrap();
+        let error = Remote::fetch(&url, None, into.path(), &limits).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "the repository has more than 1048576 bytes (`repository_bytes`)"
+        );
+        let limits = Limits { repository_bytes: 3 << 20, ..Limits::default() };
+        let into = tempfile::tempdir().unwrap();
+        assert!(Remote::fetch(&url, None, into.path(), &limits).is_ok());
+    }
+
+    #[test]
+    fn a_commit_of_a_repository_becomes_a_tree() {
+        let repository = Repository::new();
+        repository.commit(&[("packages/a/ato.yaml", b"a: b\n"), ("top", b"")]);
+        repository.git(&["tag", "v1"]);
+        let (url, limits) = (repository.url(), Limits::default());
         for reference in [None, Some("main"), Some("v1")] {
             let into = tempfile::tempdir().unwrap();
-            let remote = Remote::fetch(&url, reference, into.path()).unwrap();
-            let tree = remote.tree("packages/a", &Limits::default()).unwrap();
+            let remote = Remote::fetch(&url, reference, into.path(), &limits).unwrap();
+            let tree = remote.tree("packages/a", &limits).unwrap();
             assert_eq!(tree.text("ato.yaml"), Some("a: b\n"));
             assert_eq!(tree.len(), 1);
-            assert_eq!(remote.tree("", &Limits::default()).unwrap().len(), 2);
+            assert_eq!(remote.tree("", &limits).unwrap().len(), 2);
         }
-        std::os::unix::fs::symlink("top", dir.path().join("packages/a/link")).unwrap();
-        git(&["add", "."]);
-        git(&["commit", "--quiet", "-m", "two"]);
+        std::os::unix::fs::symlink("top", repository.path().join("packages/a/link")).unwrap();
+        repository.commit(&[]);
         let into = tempfile::tempdir().unwrap();
-        let remote = Remote::fetch(&url, None, into.path()).unwrap();
-        assert!(remote.tree("packages/a", &Limits::default()).is_err());
+        let remote = Remote::fetch(&url, None, into.path(), &limits).unwrap();
+        assert!(remote.tree("packages/a", &limits).is_err());
         let into = tempfile::tempdir().unwrap();
-        assert!(Remote::fetch(&url, Some("--upload-pack=x"), into.path()).is_err());
+        assert!(Remote::fetch(&url, Some("--upload-pack=x"), into.path(), &limits).is_err());
     }
 }

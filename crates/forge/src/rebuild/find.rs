@@ -12,13 +12,14 @@ use packhouse_core::tree::Tree;
 use packhouse_core::version::{Version, tag_names_version};
 
 use super::pack::Workshop;
-use super::{Candidate, RebuildError, Skipped};
+use super::{Candidate, RebuildError, Skipped, unread};
 use crate::git::{Changed, History};
 
 /// The most versions that one history is asked for.
 const VERSIONS: usize = 20_000;
-/// The most trees that are compared for one version.
+/// The most trees that are compared for one version, and that are named where they differ.
 const COMPARED: usize = 16;
+const TOLD: usize = 3;
 
 /// What one manifest says, read by itself.
 enum Said {
@@ -64,11 +65,15 @@ pub fn find(
     let mut candidates = Vec::new();
     for key in keys {
         let chosen = match (tagged.get(key), firsts.get(key)) {
-            (Some(tagged), _) => finder.one_of(tagged.clone())?,
+            (Some(tagged), _) => finder.one_of(tagged.clone()),
             (None, Some(firsts)) => {
+                let mut firsts = firsts.clone();
+                // What nobody merged was not released from there, where the default branch says it too.
+                if firsts.iter().any(|first| history.is_merged(first.commit)) {
+                    firsts.retain(|first| history.is_merged(first.commit));
+                }
                 let starts = firsts.iter().map(|first| first.commit).collect();
                 let oldest = history.oldest(&starts);
-                let mut firsts = firsts.clone();
                 firsts.retain(|first| oldest.contains(&first.commit));
                 if let Some(cut) = firsts.iter().find(|first| history.cut.contains(&first.commit)) {
                     let reason = "the history is cut off here, so which commit first said this \
@@ -76,7 +81,7 @@ pub fn find(
                     finder.skip(cut, "shallow", reason);
                     continue;
                 }
-                finder.one_of(firsts)?
+                finder.one_of(firsts)
             }
             (None, None) => None,
         };
@@ -167,7 +172,16 @@ impl Finder<'_> {
                 continue;
             };
             if let std::collections::hash_map::Entry::Vacant(place) = listed.entry(commit) {
-                place.insert(manifests_of(&history.listing(commit)?, meant));
+                place.insert(match history.listing(commit) {
+                    Ok(listing) => manifests_of(&listing, meant),
+                    Err(error) => {
+                        let (id, (code, reason)) =
+                            (&history.commits[commit].id, unread(&error.into()));
+                        let skipped = Skipped::new(code, reason);
+                        self.skipped.push(skipped.at(id.as_str(), Some(&tag.name), ""));
+                        Vec::new()
+                    }
+                });
             }
             let manifests = listed.get(&commit).cloned().unwrap_or_default();
             self.read(manifests.iter().map(|(path, blob)| (path.as_str(), blob.as_str())))?;
@@ -229,36 +243,58 @@ impl Finder<'_> {
     }
 
     /// The one of `candidates` that all agree with; where their files differ, none.
-    fn one_of(&mut self, candidates: Vec<Candidate>) -> Result<Option<Candidate>, RebuildError> {
-        let Some(first) = candidates.first().cloned() else { return Ok(None) };
-        let places: HashSet<(usize, &str)> =
-            candidates.iter().map(|one| (one.commit, one.folder.as_str())).collect();
-        if places.len() == 1 {
-            return Ok(Some(first));
+    fn one_of(&mut self, candidates: Vec<Candidate>) -> Option<Candidate> {
+        let first = candidates.first()?;
+        if candidates.iter().all(|one| place(one) == place(first)) {
+            return owner(&candidates, first);
         }
         let mut workshop = Workshop::new(self.history, self.setting, self.limits);
-        let mut prints = HashSet::new();
+        let (mut prints, mut chosen) = (HashSet::new(), None);
         for one in candidates.iter().take(COMPARED) {
-            // Where another format owns the folder, this manifest is no package.
-            if let Some(print) = workshop.print(one)? {
-                prints.insert(print);
+            match workshop.print(one) {
+                Ok(Some(print)) => {
+                    prints.insert(print);
+                    chosen.get_or_insert(one);
+                }
+                // The manifest is in a folder that is no package.
+                Ok(None) => {}
+                Err(error) => {
+                    let (code, reason) = unread(&error);
+                    self.skip(one, code, reason);
+                    return None;
+                }
             }
         }
-        if prints.len() == 1 && candidates.len() <= COMPARED {
-            return Ok(Some(first));
+        if prints.len() <= 1 && candidates.len() <= COMPARED {
+            return owner(&candidates, chosen.unwrap_or(first));
         }
-        let told = candidates.iter().take(3).map(|one| {
+        let told = candidates.iter().take(TOLD).map(|one| {
             let id = &self.history.commits[one.commit].id.as_str()[..12];
             match &one.tag {
                 Some(tag) => format!("{id} (tag `{}`)", excerpt(tag, 100)),
-                None => format!("{id} (`{}`)", excerpt(&one.folder, 100)),
+                None => format!("{id} (folder `/{}`)", excerpt(&one.folder, 100)),
             }
         });
-        let told = told.collect::<Vec<_>>().join(", ");
+        let mut told = told.collect::<Vec<_>>().join(", ");
+        if let Some(more @ 1..) = candidates.len().checked_sub(TOLD) {
+            told += &format!(" and {more} more");
+        }
         let reason = format!("{} candidate trees differ: {told}", candidates.len());
-        self.skip(&first, "ambiguous", reason);
-        Ok(None)
+        self.skip(first, "ambiguous", reason);
+        None
     }
+}
+
+/// Where a candidate's files are.
+fn place(one: &Candidate) -> (usize, &str) {
+    (one.commit, &one.folder)
+}
+
+/// The candidate at the place of `chosen` whose format owns the folder: the first in `FORMATS`.
+fn owner(candidates: &[Candidate], chosen: &Candidate) -> Option<Candidate> {
+    let there = candidates.iter().filter(|one| place(one) == place(chosen));
+    let rank = |one: &&Candidate| FORMATS.iter().position(|format| format.id() == one.format);
+    there.min_by_key(rank).cloned()
 }
 
 fn folder_of(path: &str) -> &str {

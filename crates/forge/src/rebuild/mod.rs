@@ -1,11 +1,14 @@
 //! Packages rebuilt from the history of a git repository: which versions there were, and the tree of
 //! each.
 //!
-//! A version is its tag's commit; without a tag, the first commit whose manifest says it. Two
-//! candidates with other files are told, never guessed. What cannot be rebuilt is told with a reason.
+//! A version is its tag's commit; without a tag, the first commit whose manifest says it, on the
+//! default branch where that says it at all. Two candidates with other files are told, never guessed.
+//! What cannot be rebuilt is told with a reason, also where git cannot read one commit of many.
 
 mod find;
 mod pack;
+#[cfg(test)]
+mod tests;
 
 use packhouse_core::escape::excerpt;
 use packhouse_core::identifier::Identifier;
@@ -91,5 +94,15 @@ impl Skipped {
         self.tag = tag.map(|tag| excerpt(tag, 250));
         self.path = Some(excerpt(path, 250));
         self
+    }
+}
+
+/// How it is told that a commit could not be read.
+fn unread(error: &RebuildError) -> (&'static str, String) {
+    match error {
+        RebuildError::Git(GitError::Long(..)) => ("too-large", error.to_string()),
+        // Where the repository lies is known to whoever named it, or of no use.
+        RebuildError::Git(GitError::Refused { said, .. }) => ("unreadable", said.clone()),
+        _ => ("unreadable", error.to_string()),
     }
 }

@@ -1,14 +1,14 @@
 //! The tree of a version, read and packed as a publish from that commit would be.
 
-use packhouse_core::audit::{self, Severity};
+use packhouse_core::audit::{self, Finding, Severity};
 use packhouse_core::digest::Digest;
 use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
 
-use packhouse_core::snapshot::{Contents, Kind, Listing, Located};
+use packhouse_core::snapshot::{Contents, Listing, Located};
 use packhouse_core::source::{Opened, Ready, Setting};
 
-use super::{Candidate, RebuildError, Skipped};
+use super::{Candidate, RebuildError, Skipped, unread};
 use crate::git::{GitError, History};
 
 /// The most manifests and ignore files that are read of one commit, and their bytes.
@@ -84,52 +84,49 @@ impl<'a> Workshop<'a> {
 
     /// Packs a candidate.
     ///
-    /// # Errors
-    ///
-    /// [`RebuildError`] where git fails. What stands against this version alone is a [`Skipped`];
-    /// `None` where the folder turns out to hold a package of another format.
-    pub fn pack(
-        &mut self,
-        candidate: &Candidate,
-    ) -> Result<Option<Result<Rebuilt, Skipped>>, RebuildError> {
+    /// What stands against it is a [`Skipped`], also that git cannot read its commit; `None` where the
+    /// folder turns out to hold a package of another format.
+    pub fn pack(&mut self, candidate: &Candidate) -> Option<Result<Rebuilt, Skipped>> {
         let (history, setting, limits) = (self.history, self.setting, self.limits);
         let made = &history.commits[candidate.commit];
         let skipped = |code, reason: String| {
             let skipped = Skipped::new(code, reason).of(&candidate.identifier, &candidate.version);
-            Ok(Some(Err(skipped.at(made.id.as_str(), candidate.tag.as_deref(), &candidate.folder))))
+            Some(Err(skipped.at(made.id.as_str(), candidate.tag.as_deref(), &candidate.folder)))
         };
-        let Commit { listing, steering, packages } = self.commit(candidate.commit)?;
+        let commit = match self.commit(candidate.commit) {
+            Ok(commit) => commit,
+            Err(error) => {
+                let (code, reason) = unread(&error);
+                return skipped(code, reason);
+            }
+        };
+        let Commit { listing, steering, packages } = commit;
         let found = packages.iter().find(|package| package.folder == candidate.folder);
         let Some(mut package) = found.cloned() else {
             return skipped("not-a-package", "no package is found in this folder".to_owned());
         };
         if !package.fits(limits) {
-            let (files, mebibytes) = (package.count, package.bytes >> 20);
-            let (most, most_mebibytes) = (limits.entries, limits.unpacked_bytes >> 20);
-            return skipped(
-                "too-large",
-                format!(
-                    "it has {files} files of {mebibytes} MiB; at most {most} of {most_mebibytes} MiB are packed"
-                ),
+            let (files, bytes) = (package.count, package.bytes);
+            let (most, most_bytes) = (limits.entries, limits.unpacked_bytes);
+            let reason = format!(
+                "it has {files} files of {bytes} bytes; at most {most} files (`entries`) of \
+                 {most_bytes} bytes (`unpacked_bytes`) are packed"
             );
+            return skipped("too-large", reason);
         }
-        let below = match candidate.folder.as_str() {
-            "" => String::new(),
-            folder => format!("{folder}/"),
-        };
-        let submodule = listing.paths().find(|path| {
-            path.starts_with(&below)
-                && listing.get(path).is_some_and(|entry| entry.kind == Kind::Submodule)
-        });
-        if let Some(path) = submodule {
+        if let Some(path) = listing.submodule(&candidate.folder, steering) {
             let path = excerpt(path, 200);
-            return skipped(
-                "submodule",
-                format!("`{path}` is a submodule, whose files are not here"),
-            );
+            let reason = format!("`{path}` is a submodule, whose files are not here");
+            return skipped("submodule", reason);
         }
         listing.fill(steering, std::slice::from_mut(&mut package), limits);
-        let contents = history.contents(listing, &package.files)?;
+        let contents = match history.contents(listing, &package.files) {
+            Ok(contents) => contents,
+            Err(error) => {
+                let (code, reason) = unread(&error.into());
+                return skipped(code, reason);
+            }
+        };
         let mut source = match package.open(listing, &contents) {
             Some(Opened::Package(source)) => source,
             Some(Opened::Broken { broken, .. }) => {
@@ -138,7 +135,7 @@ impl<'a> Workshop<'a> {
             None => return skipped("not-a-package", "its manifest is left out".to_owned()),
         };
         if source.format.id() != candidate.format {
-            return Ok(None);
+            return None;
         }
         if candidate.of_tag
             && let Err(unfit) = source.set_version(candidate.version.text())
@@ -151,27 +148,31 @@ impl<'a> Workshop<'a> {
             UNSAFE.contains(&rule) || audit::rule(rule).is_some_and(|rule| rule.binds_registry())
         };
         let stop = findings.iter().find(|f| f.severity == Severity::Error && stops(&f.rule));
-        if let Some(finding) = stop {
+        // A path that cannot be packed is told by its finding, however much that weighs.
+        let odd = source.oddities.first().map(|odd| &*odd.path);
+        let about_odd = |f: &&Finding| odd.is_some() && f.path.as_deref() == odd;
+        if let Some(finding) = stop.or_else(|| findings.iter().find(about_odd)) {
             let place = finding.path.as_ref().map(|path| format!("`{path}`: ")).unwrap_or_default();
             let reason = format!("{place}{} ({})", finding.message, finding.rule);
             return skipped("refused", reason);
         }
-        if let Some(odd) = source.oddities.first() {
-            return skipped("refused", format!("`{}` cannot be packed", odd.path));
+        if let Some(odd) = odd {
+            return skipped("refused", format!("`{odd}` cannot be packed"));
         }
         let ready = match source.pack(&setting) {
             Ok(ready) => ready,
             Err(unfit) => return skipped("refused", unfit.message),
         };
         if ready.archive.bytes.len() as u64 > limits.archive_bytes {
-            let bytes = ready.archive.bytes.len();
-            return skipped("too-large", format!("its archive has {bytes} bytes"));
+            let (bytes, most) = (ready.archive.bytes.len(), limits.archive_bytes);
+            let reason = format!("its archive has {bytes} bytes; at most {most} (`archive_bytes`)");
+            return skipped("too-large", reason);
         }
         if (&ready.identifier, &ready.version) != (&candidate.identifier, &candidate.version) {
             let reason = format!("its whole tree says `{}`", ready.title());
             return skipped("not-a-package", reason);
         }
         let commit = made.id.as_str().to_owned();
-        Ok(Some(Ok(Rebuilt { ready, commit, seconds: made.seconds })))
+        Some(Ok(Rebuilt { ready, commit, seconds: made.seconds }))
     }
 }

@@ -56,6 +56,7 @@ macro_rules! ledger_conformance {
             a_reserved_native_name_waits_for_its_holder,
             a_head_remembers_bound_audiences,
             a_token_publishes_without_pinning,
+            an_import_pins_nobody_and_the_first_job_after_it_does,
         }
         $crate::conformance_tests! { $make, changes:
             marks_come_and_go,

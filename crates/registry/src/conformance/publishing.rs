@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhouse_core::claims::{OwnerPin, Publisher};
+use packhouse_core::claims::{OwnerPin, Provenance, Publisher};
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
@@ -434,4 +434,48 @@ pub async fn a_token_publishes_without_pinning(ledger: Store) {
     let head = ledger.head(&package).await.unwrap().unwrap();
     assert_eq!(head.pins, Some(pins("acme/sensor")));
     assert!(ledger.owner_pin("acme").await.unwrap().is_some());
+}
+
+/// A version that was rebuilt from a commit is as visible as any, and says nothing of who may publish:
+/// the first job is checked as a first one, and pins package and owner.
+pub async fn an_import_pins_nobody_and_the_first_job_after_it_does(ledger: Store) {
+    let package: Identifier = id("acme/sensor");
+    let imported = |commit: &str, tag: Option<&str>| {
+        Publisher::Imported(Provenance {
+            repository: "https://git.example/acme/parts".to_owned(),
+            commit: commit.repeat(40),
+            tag: tag.map(str::to_owned),
+            path: "parts/sensor".to_owned(),
+            committed_at: at(-1_000_000),
+        })
+    };
+    let first = sensor("a").by(imported("a", Some("v1.0.0")));
+    let second = Publish::new("acme/sensor", "1.1.0", "b").by(imported("b", None)).at(10);
+    for publish in [&first, &second] {
+        let released = publish.released(&*ledger).await;
+        assert_eq!(released.publisher, publish.publisher);
+        let read = ledger.release(&package, publish.version.key()).await.unwrap();
+        assert_eq!(read, Some(released));
+    }
+    assert_eq!(visible(&ledger, "acme/sensor").await, 2);
+    assert_eq!(ledger.head(&package).await.unwrap().unwrap().pins, None);
+    assert_eq!(ledger.owner_pin("acme").await.unwrap(), None);
+    // The same commit again is the same release; one with other bytes comes too late.
+    let again = ledger.begin(&first.intent(&train([&first])), None, PLENTY, at(20)).await.unwrap();
+    assert!(matches!(again, Begun::Same(_)), "{again:?}");
+    let other = sensor("c").by(imported("c", None));
+    let taken = ledger.begin(&other.intent(&train([&other])), None, PLENTY, at(20)).await.unwrap();
+    assert!(matches!(taken, Begun::Taken(_)), "{taken:?}");
+
+    Publish::new("acme/sensor", "1.2.0", "d").at(30).released(&*ledger).await;
+    assert_eq!(ledger.head(&package).await.unwrap().unwrap().pins, Some(pins("acme/sensor")));
+    let owner = ledger.owner_pin("acme").await.unwrap();
+    assert_eq!(owner.map(|owner| owner.owner_id), Some("id-of-acme".to_owned()));
+    let rival = Publish::new("acme/sensor", "2.0.0", "e").by(job("acme/fork", 1)).at(40);
+    assert!(matches!(rival.run(&*ledger).await, Committed::PinsDiffer(_)));
+    // An older version that is imported later leaves the pins as they are.
+    let later = Publish::new("acme/sensor", "0.9.0", "f").by(imported("f", None)).at(50);
+    later.released(&*ledger).await;
+    assert_eq!(ledger.head(&package).await.unwrap().unwrap().pins, Some(pins("acme/sensor")));
+    assert_eq!(visible(&ledger, "acme/sensor").await, 4);
 }
