@@ -215,6 +215,9 @@ pub(crate) struct Audit {
     /// Also what `ato package verify --strict` checks of a circuit, as errors
     #[arg(long)]
     pub(crate) strict: bool,
+    /// The version of kicad-tools that a block is to work with; default: that of the `kct` on the PATH
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) kicad_tools_version: Option<String>,
     #[command(flatten)]
     pub(crate) files: Files,
 }
@@ -529,7 +532,7 @@ pub(crate) enum TokenVerb {
         /// The identifiers it is good for: `acme/`, `acme/sensor`; default: all
         #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
         prefix: String,
-        /// What it may do: read, publish, yank, admin
+        /// What it may do: read, publish, yank, list, admin
         #[arg(long = "action", value_name = "ACTION", required = true)]
         actions: Vec<String>,
         /// How many days it lives: 1 to 366

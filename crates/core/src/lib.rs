@@ -12,6 +12,7 @@ pub mod digest;
 pub mod escape;
 pub mod formats;
 pub mod identifier;
+pub mod kicad;
 pub mod limits;
 pub mod lock;
 pub mod manifest;

@@ -28,6 +28,8 @@ mod git_data;
 mod hidden_text;
 mod identifier_valid;
 mod kicad;
+mod kicad_file;
+mod kicad_library;
 mod lfs_pointer;
 mod license_file_missing;
 mod license_spdx;
@@ -45,7 +47,8 @@ mod secrets;
 mod special_file;
 mod submodule_missing;
 mod tag_mismatch;
-pub(crate) mod text;
+mod tests;
+mod tool_version;
 mod unknown_key;
 mod unsafe_path;
 mod unused_import;
@@ -54,12 +57,13 @@ mod usage_in_readme;
 mod version_not_above;
 mod version_valid;
 mod windows_names;
+pub(crate) mod text;
 
 pub use facts::{BuildOutputs, Facts, Oddity, OddityKind, RegistryFacts, Strict};
 pub use finding::{Draft, Finding, MAX_PER_RULE, Severity};
 pub use secrets::masked;
 
-use crate::formats::Broken;
+use crate::formats::{Broken, Format};
 use crate::manifest::{Manifest, Problem, Target};
 
 /// Every rule, in the order of ids.
@@ -83,6 +87,8 @@ pub const RULES: &[&dyn Rule] = &[
     &git_data::GitData,
     &hidden_text::HiddenText,
     &identifier_valid::IdentifierValid,
+    &kicad_file::KicadFile,
+    &kicad_library::KicadLibrary,
     &lfs_pointer::LfsPointer,
     &license_file_missing::LicenseFileMissing,
     &license_spdx::LicenseSpdx,
@@ -100,6 +106,7 @@ pub const RULES: &[&dyn Rule] = &[
     &special_file::SpecialFile,
     &submodule_missing::SubmoduleMissing,
     &tag_mismatch::TagMismatch,
+    &tool_version::ToolVersion,
     &unknown_key::UnknownKey,
     &unsafe_path::UnsafePath,
     &unused_import::UnusedImport,
@@ -218,15 +225,18 @@ fn about(manifest: &Manifest, problem: &Problem) -> About {
     if problem.file.is_some() {
         return About::Other;
     }
-    match (manifest.format, problem.field.as_str()) {
-        ("attune", "ref") | ("pyproject", "project.name") | (_, "package.identifier") => {
-            About::Name
-        }
-        ("attune", "version") | ("pyproject", "project.version") | (_, "package.version") => {
-            About::Version
-        }
+    match fields(manifest.format) {
+        [name, ..] if name == problem.field => About::Name,
+        [_, version, ..] if version == problem.field => About::Version,
         _ => About::Other,
     }
+}
+
+/// Where a format's manifest has name, version, repository, licence and summary; for one that is not
+/// known, as `packhouse.yaml` has them.
+fn fields(format: &str) -> [&'static str; 5] {
+    let fallback: &dyn Format = &*crate::formats::FORMATS[0];
+    crate::formats::by_id(format).unwrap_or(fallback).fields()
 }
 
 /// A format's message with the field that it is about: many say only `is …` or `has …`.
@@ -261,4 +271,3 @@ fn draft_problems<'a>(
 }
 
 #[cfg(test)]
-mod tests;
