@@ -1,6 +1,7 @@
 //! What can be asked of `packhouse`.
 
 mod deploy;
+mod fppm;
 mod github_app;
 mod moving;
 mod project;
@@ -16,6 +17,7 @@ use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
 pub(crate) use deploy::Deploy;
+use fppm::FppmFlags;
 use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
 pub(crate) use project::{
@@ -702,6 +704,8 @@ pub(crate) struct Serve {
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
     #[command(flatten)]
+    pub(crate) fppm: FppmFlags,
+    #[command(flatten)]
     pub(crate) github: GithubAppFlags,
 }
 
@@ -728,6 +732,7 @@ impl Serve {
             private: self.private,
             dev_issuer: self.dev_issuer,
             open: self.open,
+            fppm: self.fppm.about(),
             motd: self.motd,
             github: self.github.read()?,
         })

@@ -43,7 +43,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
 }
 
 async fn handle(app: &App, request: Request, next: Next) -> Response {
-    let headers = request.headers();
+    let (headers, path) = (request.headers(), request.uri().clone());
     let fenced = if app.settings.loopback_only { fence(headers) } else { Ok(()) };
     let gated = match fenced {
         Ok(()) => gate(app, request.method(), request.uri(), headers).await,
@@ -51,7 +51,10 @@ async fn handle(app: &App, request: Request, next: Next) -> Response {
     };
     match gated {
         Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+        Err(error) => {
+            let refused = crate::compat::fppm::refusal(path.path(), error);
+            refused.unwrap_or_else(IntoResponse::into_response)
+        }
     }
 }
 

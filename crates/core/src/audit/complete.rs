@@ -58,6 +58,13 @@ fn fields(format: &str) -> [&'static str; 5] {
             "`project.description`",
         ],
         "attune" => ["`ref`", "`version`", "`repository`", "`license`", "`description`"],
+        "fppm" => [
+            "`package_info.id`",
+            "`package_info.version`",
+            "`package_info.repo`",
+            "`package_info.license`",
+            "`package_info.description`",
+        ],
         _ => [
             "`package.identifier`",
             "`package.version`",

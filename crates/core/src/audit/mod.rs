@@ -182,9 +182,10 @@ fn about(manifest: &Manifest, problem: &Problem) -> About {
         return About::Other;
     }
     match (manifest.format, problem.field.as_str()) {
-        ("attune", "ref") | ("pyproject", "project.name") | (_, "package.identifier") => {
-            About::Name
-        }
+        ("attune", "ref")
+        | ("fppm", "package_info.id")
+        | ("pyproject", "project.name")
+        | (_, "package.identifier") => About::Name,
         ("attune", "version") | ("pyproject", "project.version") | (_, "package.version") => {
             About::Version
         }

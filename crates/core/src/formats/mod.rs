@@ -8,13 +8,14 @@ mod ato;
 mod attune;
 mod dependencies;
 mod edit;
-mod fields;
+pub(crate) mod fields;
+mod fppm;
 mod packhouse;
 mod pep508;
 mod pyproject;
 mod toml;
-mod value;
-mod yaml;
+pub(crate) mod value;
+pub(crate) mod yaml;
 
 pub use dependencies::{Edit, EditError};
 
@@ -78,11 +79,11 @@ pub struct Broken {
 
 /// All formats, the first one that finds a manifest at a root owning it.
 ///
-/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml` and `pack.yaml` name
-/// one ecosystem; `pyproject.toml` comes last, because projects of all kinds keep one for their
+/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml`, `pack.yaml` and
+/// `package.yaml` name one ecosystem; `pyproject.toml` comes last, because projects of all kinds keep one for their
 /// tools. Endpoints that serve one ecosystem's own client ask [`by_id`] instead.
 pub static FORMATS: &[&dyn Format] =
-    &[&packhouse::Packhouse, &ato::Ato, &attune::Attune, &pyproject::Pyproject];
+    &[&packhouse::Packhouse, &ato::Ato, &attune::Attune, &fppm::Fppm, &pyproject::Pyproject];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
@@ -162,13 +163,15 @@ pub fn discover(tree: &Tree) -> Vec<Discovered> {
     all
 }
 
-/// The identifier of a native name below an owner: `<owner>/<name>`.
+/// The identifier of a native name below an owner: `<owner>/<name>`. Of a name that has a namespace
+/// (`acme/Sensor` of F Prime), the owner takes the namespace's place.
 ///
 /// # Errors
 ///
 /// [`IdentifierError`] for a name or an owner that no identifier can hold.
 pub fn native_identifier(native: &NativeName, owner: &str) -> Result<Identifier, IdentifierError> {
-    Identifier::new(owner, &native.name)
+    let name = native.name.rsplit('/').next().unwrap_or(&native.name);
+    Identifier::new(owner, name)
 }
 
 /// Why a manifest gives no identifier.

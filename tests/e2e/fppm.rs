@@ -1,0 +1,136 @@
+//! F Prime: packages that are published with a proof, and installed by the client that there is.
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
+use std::path::Path;
+
+use packhouse_tests::fppm::{git, project, stock};
+use packhouse_tests::git_http::backend;
+use packhouse_tests::liar::Liar;
+use packhouse_tests::{Ci, Options, TestRegistry, copy, example};
+
+/// A folder with the example package, called `name`, of which the public repository is at `repository`.
+fn package(folder: &Path, name: &str, repository: &str) {
+    copy(&example("fppm-thermometer"), folder);
+    let path = folder.join("package.yaml");
+    let text = std::fs::read_to_string(&path).expect("a manifest");
+    let text = text.replace("acme/Thermometer", name);
+    let text = text.replace("https://github.com/acme/fprime-thermometer", repository);
+    std::fs::write(path, text).expect("written");
+}
+
+/// A job of a repository that nobody else can read.
+fn private(registry: &TestRegistry, repository: &str, tag: &str) -> Ci {
+    registry.ci(repository).tag(tag).claim("repository_visibility", "private")
+}
+
+fn text(registry: &TestRegistry, path: &str) -> String {
+    let (status, body) = registry.fetch(path);
+    let text = String::from_utf8_lossy(&body).into_owned();
+    assert_eq!(status, 200, "{path}: {text}");
+    text
+}
+
+#[test]
+fn the_stock_client_installs_from_the_registrys_own_repository() {
+    let (registry, dir) = (TestRegistry::start(), tempfile::tempdir().expect("a folder"));
+    let folder = dir.path().join("package");
+    package(&folder, "acme/Thermometer", "");
+    for version in ["1.0.0", "1.1.0", "2.0.0-rc.1"] {
+        std::fs::write(folder.join("CHANGES"), version).expect("written");
+        private(&registry, "acme/fprime", &format!("v{version}")).publish(&folder).ok();
+    }
+    let orbiter = dir.path().join("orbiter");
+    project(&orbiter);
+    let url = format!("{}/fppm/registry.yaml", registry.url());
+    stock(&orbiter, &["registries", "--add", &url], "").ok();
+    let installed = stock(&orbiter, &["install", "--package", "acme/Thermometer"], "y\ny\n").ok();
+    let place = orbiter.join("_fprime_packages/acme.Thermometer");
+    let version = || std::fs::read_to_string(place.join("CHANGES")).expect("installed");
+    assert_eq!(version(), "1.1.0", "{installed}");
+    // Another version, by the tag that each release has, and back.
+    for wanted in ["1.0.0", "2.0.0-rc.1", "1.1.0"] {
+        let tag = format!("v{wanted}");
+        let arguments = ["install", "--package", "acme/Thermometer", "--version", &tag];
+        let changed = stock(&orbiter, &arguments, "y\ny\n").ok();
+        assert_eq!(version(), wanted, "{changed}");
+    }
+    git(&place, &["fsck", "--strict"]);
+    assert_eq!(git(&place, &["tag"]), "v1.0.0\nv1.1.0\nv2.0.0-rc.1");
+    // The files are those of the release, byte for byte.
+    let released = std::fs::read(folder.join("package.yaml")).expect("a file");
+    assert_eq!(std::fs::read(place.join("package.yaml")).expect("a file"), released);
+    // Prereleases have a namespace of their own.
+    let devel = stock(&orbiter, &["install", "--package", "acmeDevel/Thermometer"], "y\ny\n").ok();
+    let place = orbiter.join("_fprime_packages/acmeDevel.Thermometer/CHANGES");
+    assert_eq!(std::fs::read_to_string(place).expect("installed"), "2.0.0-rc.1", "{devel}");
+    // A new release is found by those who have it already.
+    std::fs::write(folder.join("CHANGES"), "1.2.0").expect("written");
+    private(&registry, "acme/fprime", "v1.2.0").publish(&folder).ok();
+    stock(&orbiter, &["install", "--package", "acme/Thermometer"], "y\ny\n").ok();
+    assert_eq!(version(), "1.2.0");
+}
+
+#[test]
+fn the_stock_client_installs_from_the_publishers_repository() {
+    let (registry, dir) = (TestRegistry::start(), tempfile::tempdir().expect("a folder"));
+    let root = dir.path().join("git");
+    let bare = root.join("acme/thermometer.git");
+    std::fs::create_dir_all(&bare).expect("a folder");
+    git(&bare, &["init", "--quiet", "--bare", "."]);
+    let forge = Liar::start(move |request| backend(&root, request));
+    let folder = dir.path().join("package");
+    package(&folder, "acme/Thermometer", &format!("{}/acme/thermometer.git", forge.url));
+    git(&folder, &["init", "--quiet"]);
+    git(&folder, &["add", "."]);
+    git(&folder, &["commit", "--quiet", "-m", "one"]);
+    git(&folder, &["tag", "v1.0.0"]);
+    let commit = git(&folder, &["rev-parse", "HEAD"]);
+    let to = bare.to_str().expect("UTF-8");
+    git(&folder, &["push", "--quiet", to, "main", "v1.0.0"]);
+    registry.ci("acme/thermometer").tag("v1.0.0").claim("sha", &commit).publish(&folder).ok();
+    let exported = text(&registry, "/fppm/registry.yaml");
+    assert!(exported.contains(&format!("stable: \"{commit}\"")), "{exported}");
+    assert!(
+        exported.contains(&format!("git: \"{}/acme/thermometer.git\"", forge.url)),
+        "{exported}"
+    );
+    let orbiter = dir.path().join("orbiter");
+    project(&orbiter);
+    let url = format!("{}/fppm/acme/registry.yaml", registry.url());
+    stock(&orbiter, &["registries", "--add", &url], "").ok();
+    stock(&orbiter, &["install", "--package", "acme/Thermometer"], "y\ny\n").ok();
+    let place = orbiter.join("_fprime_packages/acme.Thermometer");
+    assert_eq!(git(&place, &["rev-parse", "HEAD"]), commit);
+    assert!(forge.seen().iter().any(|request| request.path.contains("git-upload-pack")));
+}
+
+#[test]
+fn a_private_registry_shows_its_packages_to_those_with_a_password() {
+    let options = Options { arguments: vec!["--private".to_owned()], ..Options::default() };
+    let (registry, dir) = (TestRegistry::with(options), tempfile::tempdir().expect("a folder"));
+    let folder = dir.path().join("package");
+    package(&folder, "acme/Thermometer", "");
+    private(&registry, "acme/fprime", "v1.0.0").publish(&folder).ok();
+    let (status, body) = registry.fetch("/fppm/registry.yaml");
+    let body = String::from_utf8_lossy(&body);
+    assert_eq!((status, body.starts_with("error: \"")), (401, true), "{body}");
+    let orbiter = dir.path().join("orbiter");
+    project(&orbiter);
+    let plain = format!("{}/fppm/registry.yaml", registry.url());
+    // The client takes the refusal for a registry that lacks everything, and says so tidily.
+    let refused = stock(&orbiter, &["registries", "--add", &plain], "");
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(!refused.to_string().contains("Traceback"), "{refused}");
+    let login = format!("http://reader:{}@", registry.admin_token());
+    let url = plain.replace("http://", &login);
+    stock(&orbiter, &["registries", "--add", &url], "").ok();
+    // Git asks its own keeper of passwords.
+    let store = format!("{login}{}\n", registry.url().trim_start_matches("http://"));
+    std::fs::write(orbiter.join(".git-credentials"), store).expect("written");
+    let installed = stock(&orbiter, &["install", "--package", "acme/Thermometer"], "y\ny\n");
+    assert!(!orbiter.join("_fprime_packages/acme.Thermometer").exists(), "{installed}");
+    let config = "[credential]\n\thelper = store\n";
+    std::fs::write(orbiter.join(".gitconfig"), config).expect("written");
+    stock(&orbiter, &["install", "--package", "acme/Thermometer"], "y\ny\n").ok();
+    assert!(orbiter.join("_fprime_packages/acme.Thermometer/package.yaml").exists());
+}
