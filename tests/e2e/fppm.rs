@@ -18,9 +18,14 @@ fn package(folder: &Path, name: &str, repository: &str) {
     std::fs::write(path, text).expect("written");
 }
 
+/// A job for a tag.
+fn job(registry: &TestRegistry, repository: &str, tag: &str) -> Ci {
+    registry.ci(repository).tag(tag).env("GITHUB_REF_TYPE", "tag").env("GITHUB_REF_NAME", tag)
+}
+
 /// A job of a repository that nobody else can read.
 fn private(registry: &TestRegistry, repository: &str, tag: &str) -> Ci {
-    registry.ci(repository).tag(tag).claim("repository_visibility", "private")
+    job(registry, repository, tag).claim("repository_visibility", "private")
 }
 
 fn text(registry: &TestRegistry, path: &str) -> String {
@@ -87,7 +92,7 @@ fn the_stock_client_installs_from_the_publishers_repository() {
     let commit = git(&folder, &["rev-parse", "HEAD"]);
     let to = bare.to_str().expect("UTF-8");
     git(&folder, &["push", "--quiet", to, "main", "v1.0.0"]);
-    registry.ci("acme/thermometer").tag("v1.0.0").claim("sha", &commit).publish(&folder).ok();
+    job(&registry, "acme/thermometer", "v1.0.0").claim("sha", &commit).publish(&folder).ok();
     let exported = text(&registry, "/fppm/registry.yaml");
     assert!(exported.contains(&format!("stable: \"{commit}\"")), "{exported}");
     assert!(
@@ -110,7 +115,8 @@ fn a_private_registry_shows_its_packages_to_those_with_a_password() {
     let (registry, dir) = (TestRegistry::with(options), tempfile::tempdir().expect("a folder"));
     let folder = dir.path().join("package");
     package(&folder, "acme/Thermometer", "");
-    private(&registry, "acme/fprime", "v1.0.0").publish(&folder).ok();
+    let reading = private(&registry, "acme/fprime", "v1.0.0");
+    reading.env("PACKHOUSE_TOKEN", &registry.admin_token()).publish(&folder).ok();
     let (status, body) = registry.fetch("/fppm/registry.yaml");
     let body = String::from_utf8_lossy(&body);
     assert_eq!((status, body.starts_with("error: \"")), (401, true), "{body}");
