@@ -5,6 +5,7 @@
 //! that git answers (tags, branches, addresses) are strangers' texts: they are checked here and
 //! never go into another command.
 
+mod clone;
 mod history;
 mod remote;
 
@@ -15,8 +16,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use packhouse_core::escape::{excerpt, printable};
+use packhouse_core::secret::Secret;
 use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
+pub use clone::Cloned;
 pub use history::{Changed, History, Made, Tag};
 pub use remote::Remote;
 
@@ -56,6 +59,8 @@ pub enum GitError {
 #[derive(Clone, Debug)]
 pub struct Checkout {
     folder: PathBuf,
+    /// What goes to the server with each request over HTTP.
+    header: Option<Secret>,
 }
 
 impl Checkout {
@@ -69,7 +74,7 @@ impl Checkout {
         if !absolute.ancestors().any(|above| above.join(".git").exists()) {
             return Ok(None);
         }
-        let checkout = Self { folder: absolute };
+        let checkout = Self { folder: absolute, header: None };
         checkout.git("rev-parse", &["--is-inside-work-tree"])?;
         Ok(Some(checkout))
     }
@@ -284,7 +289,7 @@ impl Checkout {
         protocol: Option<&str>,
     ) -> Result<Vec<u8>, GitError> {
         // A network, or a whole history, takes its time.
-        let long = protocol.is_some() || matches!(verb, "rev-list" | "diff-tree");
+        let long = protocol.is_some() || matches!(verb, "rev-list" | "diff-tree" | "checkout");
         let patience = if long { remote::PATIENCE } else { PATIENCE };
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
@@ -315,6 +320,13 @@ impl Checkout {
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let (Some(header), Some(_)) = (&self.header, protocol) {
+            // In its environment: arguments are seen by everybody on the machine.
+            command
+                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", "http.extraHeader")
+                .env("GIT_CONFIG_VALUE_0", header.reveal());
+        }
         let mut child = command.spawn().map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => GitError::NoProgram(e),
             _ => GitError::Io(verb, e),

@@ -5,6 +5,7 @@
 //! write these files by hand; writing is strict: the stock client reads YAML 1.1, in which `1.0` and
 //! `on` are no texts.
 
+pub mod cmake;
 pub mod git;
 pub mod lock;
 pub mod project;

@@ -112,7 +112,7 @@ pub(super) fn fetch(
         folder: excerpt(url, 300),
         said: "an address is `https://…`, `ssh://…` or `file://…`".to_owned(),
     })?;
-    let checkout = Checkout { folder: folder.to_owned() };
+    let checkout = Checkout { folder: folder.to_owned(), header: None };
     checkout.git("init", &["--quiet", "--bare", "--template="])?;
     let mut args = vec!["--quiet", "--no-tags", "--no-recurse-submodules"];
     args.extend(shallow.then_some("--depth=1"));
@@ -124,7 +124,7 @@ pub(super) fn fetch(
 }
 
 /// The one protocol that an address speaks.
-fn protocol(url: &str) -> Option<&'static str> {
+pub(super) fn protocol(url: &str) -> Option<&'static str> {
     let clean = url.len() <= 2_000 && url.bytes().all(|b| b.is_ascii_graphic());
     let (scheme, rest) = url.split_once("://").filter(|_| clean)?;
     let authority = rest.split('/').next()?;
@@ -144,7 +144,7 @@ fn protocol(url: &str) -> Option<&'static str> {
 }
 
 /// Whether a name is one that git can take for nothing else.
-fn is_plain(reference: &str) -> bool {
+pub(super) fn is_plain(reference: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b"._/-@+".contains(&b);
     !reference.is_empty()
         && reference.len() <= 250
