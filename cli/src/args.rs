@@ -18,6 +18,7 @@ use crate::suggest::nearest;
 
 pub(crate) use deploy::Deploy;
 use fppm::FppmFlags;
+pub(crate) use fppm::{Fppm, FppmInstall, FppmRemove, FppmVerb, ProjectYaml, Registries};
 use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
 pub(crate) use project::{
@@ -131,6 +132,8 @@ pub(crate) enum Command {
     Info(Info),
     /// Find packages by name, summary or what they offer
     Search(Search),
+    /// Packages of F Prime in a project of its
+    Fppm(Fppm),
     /// Take a release out of new resolutions; pins keep working
     Yank(Mark),
     /// Mark a release as replaced by something better
