@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use packhouse_tests::binary::root;
 use packhouse_tests::fppm::{git, project, stock};
 use packhouse_tests::git_http::backend;
 use packhouse_tests::liar::Liar;
-use packhouse_tests::{Ci, Options, TestRegistry, copy, example};
+use packhouse_tests::{Ci, Options, Runs as _, TestRegistry, copy, example, plain};
 
 /// A folder with the example package, called `name`, of which the public repository is at `repository`.
 fn package(folder: &Path, name: &str, repository: &str) {
@@ -139,4 +140,76 @@ fn a_private_registry_shows_its_packages_to_those_with_a_password() {
     std::fs::write(orbiter.join(".gitconfig"), config).expect("written");
     stock(&orbiter, &["install", "--package", "acme/Thermometer"], "y\ny\n").ok();
     assert!(orbiter.join("_fprime_packages/acme.Thermometer/package.yaml").exists());
+}
+
+#[test]
+fn every_scalar_of_the_export_is_a_text_to_yaml_1_1() {
+    let arguments =
+        ["--fppm-name", "on", "--fppm-publisher", "1_000", "--fppm-description", "2026-03-01"];
+    let options =
+        Options { arguments: arguments.map(str::to_owned).to_vec(), ..Options::default() };
+    let (registry, dir) = (TestRegistry::with(options), tempfile::tempdir().expect("a folder"));
+    assert!(text(&registry, "/fppm/registry.yaml").ends_with("namespaces: []\n"));
+    for (at, name) in ["1e3", "no", "nothing"].iter().enumerate() {
+        let folder = dir.path().join(name);
+        package(&folder, &format!("acme/{name}"), "");
+        let path = folder.join("package.yaml");
+        let manifest = std::fs::read_to_string(&path).expect("a manifest");
+        let manifest =
+            manifest.replace("Reads a temperature over I2C and reports it as telemetry", "'~'");
+        std::fs::write(path, manifest).expect("written");
+        let ci = private(&registry, &format!("acme/r{at}"), "v1.0.0");
+        ci.publish(&folder).ok();
+    }
+    let exported = text(&registry, "/fppm/Acme/registry.yaml");
+    // The stock client's own reader of YAML.
+    let program = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin.read())))";
+    let mut python = std::process::Command::new(root().join("target/tools-fppm/bin/python"))
+        .args(["-c", program])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("python runs");
+    std::io::Write::write_all(&mut python.stdin.take().expect("a pipe"), exported.as_bytes())
+        .expect("python reads");
+    let read = python.wait_with_output().expect("python ends").stdout;
+    let read: serde_json::Value = serde_json::from_slice(&read).expect("JSON");
+    fn texts(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Array(items) => !items.is_empty() && items.iter().all(texts),
+            serde_json::Value::Object(map) => !map.is_empty() && map.values().all(texts),
+            other => other.is_string(),
+        }
+    }
+    assert!(texts(&read), "{read}");
+    assert_eq!((&read["name"], &read["publisher"]), (&"on".into(), &"1_000".into()));
+    let packages = &read["namespaces"][0]["acme"];
+    let names: Vec<_> = packages
+        .as_array()
+        .expect("a list")
+        .iter()
+        .flat_map(|p| p.as_object().expect("a map").keys().cloned())
+        .collect();
+    assert_eq!(names, ["1e3", "no", "nothing"]);
+    assert_eq!(packages[0]["1e3"]["stable"].as_str().map(str::len), Some(40));
+    assert!(
+        exported.starts_with("# warning: `acme/nothing` begins with the name of `acme/no`"),
+        "{exported}"
+    );
+
+    // What is yanked is not stable any more, and what is not there is told as a map.
+    let mut yank = plain(&["yank", "acme/1e3@1.0.0", "--reason", "burns"]);
+    yank.env("PACKHOUSE_REGISTRY", registry.url()).env("PACKHOUSE_TOKEN", registry.admin_token());
+    yank.outcome().ok();
+    assert!(!text(&registry, "/fppm/registry.yaml").contains("\"1e3\""));
+    assert!(text(&registry, "/fppm/git/acme/1e3.git/info/refs").contains("refs/tags/v1.0.0"));
+    for path in [
+        "/fppm/other/registry.yaml",
+        "/fppm/git/acme/other.git/info/refs",
+        "/fppm/git/acme/no.git/objects/00/11",
+    ] {
+        let (status, body) = registry.fetch(path);
+        let body = String::from_utf8_lossy(&body);
+        assert!(status == 404 && body.starts_with("error: \""), "{path}: {status} {body}");
+    }
 }

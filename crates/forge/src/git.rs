@@ -19,7 +19,7 @@ use packhouse_core::escape::{excerpt, printable};
 use packhouse_core::secret::Secret;
 use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
-pub use clone::Cloned;
+pub use clone::{Cloned, look_up};
 pub use history::{Changed, History, Made, Tag};
 pub use remote::Remote;
 

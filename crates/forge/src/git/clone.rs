@@ -107,6 +107,41 @@ impl Cloned {
     }
 }
 
+/// The commit that a tag, else a branch, of `url` names now; `None` where it has neither. The full name of
+/// a commit is itself, and nobody is asked.
+///
+/// # Errors
+///
+/// [`GitError::Refused`] for an address or a name that is none, and what git says.
+pub fn look_up(url: &str, reference: &str) -> Result<Option<Commit>, GitError> {
+    if let Ok(commit) = reference.parse() {
+        return Ok(Some(commit));
+    }
+    let refused =
+        |said: &str| GitError::Refused { folder: excerpt(url, 300), said: said.to_owned() };
+    let address = address(url);
+    let spoken = protocol(&address).ok_or_else(|| {
+        refused("an address is `https://…`, `ssh://…`, `git@host:…`, `file://…` or a path")
+    })?;
+    if !is_plain(reference) {
+        return Err(refused("no branch, tag or commit is called so"));
+    }
+    // In no repository, so that none has a say.
+    let checkout = Checkout { folder: std::env::temp_dir(), header: None };
+    let (tag, branch) = (format!("refs/tags/{reference}"), format!("refs/heads/{reference}"));
+    let peeled = format!("{tag}^{{}}");
+    let args = ["--quiet", "--end-of-options", &address, &tag, &peeled, &branch];
+    let listed = checkout.run_with("ls-remote", &args, None, OUTPUT_BYTES, Some(spoken))?;
+    let listed = String::from_utf8_lossy(&listed);
+    let named = |name: &str| {
+        let line =
+            listed.lines().filter_map(|line| line.split_once('\t')).find(|(_, n)| *n == name);
+        line.and_then(|(commit, _)| commit.parse().ok())
+    };
+    // An annotated tag names an object of its own; what it is about stands beside it.
+    Ok(named(&peeled).or_else(|| named(&tag)).or_else(|| named(&branch)))
+}
+
 /// `git@host:path` and absolute paths as URLs; others as they are.
 fn address(text: &str) -> String {
     if text.starts_with('/') {
@@ -185,6 +220,20 @@ mod tests {
             git(into.path(), &["fetch"]);
             git(into.path(), &["stash"]);
         }
+    }
+
+    #[test]
+    fn what_a_tag_names_is_looked_up_without_a_clone() {
+        let dir = repository();
+        let url = dir.path().to_str().unwrap();
+        git(dir.path(), &["tag", "-a", "-m", "x", "v3", "v1^{commit}"]);
+        let look =
+            |name: &str| look_up(url, name).unwrap().map(|commit| commit.as_str().to_owned());
+        let old = git(dir.path(), &["rev-parse", "refs/tags/v1"]);
+        assert_eq!((look("v1"), look("v3")), (Some(old.clone()), Some(old.clone())));
+        assert_eq!(look("main"), Some(git(dir.path(), &["rev-parse", "main"])));
+        assert_eq!((look("v9"), look(&old)), (None, Some(old)));
+        assert!(look_up(url, "--upload-pack=x").is_err() && look_up("ext::sh", "v1").is_err());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use axum::extract::State;
 use http::header::{self, HeaderValue};
 use packhouse_core::escape::excerpt;
 use packhouse_core::fppm::Shortname;
-use packhouse_core::fppm::registry::{Export, Exported, prefixed};
+use packhouse_core::fppm::export::{Export, Exported};
+use packhouse_core::fppm::registry::prefixed;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::release::Release;
 
