@@ -18,7 +18,9 @@ use crate::suggest::nearest;
 
 pub(crate) use deploy::Deploy;
 use fppm::FppmFlags;
-pub(crate) use fppm::{Fppm, FppmInstall, FppmRemove, FppmVerb, ProjectYaml, Registries};
+pub(crate) use fppm::{
+    Fppm, FppmImport, FppmInstall, FppmRemove, FppmVerb, ProjectYaml, Registries,
+};
 use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
 pub(crate) use project::{
@@ -534,7 +536,7 @@ pub(crate) enum TokenVerb {
         /// The identifiers it is good for: `acme/`, `acme/sensor`; default: all
         #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
         prefix: String,
-        /// What it may do: read, publish, yank, admin
+        /// What it may do: read, publish, yank, list, admin
         #[arg(long = "action", value_name = "ACTION", required = true)]
         actions: Vec<String>,
         /// How many days it lives: 1 to 366

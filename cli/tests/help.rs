@@ -40,6 +40,7 @@ const COMMANDS: &[&[&str]] = &[
     &["fppm", "registries"],
     &["fppm", "install"],
     &["fppm", "remove"],
+    &["fppm", "import"],
     &["yank"],
     &["deprecate"],
     &["policy", "show"],

@@ -19,6 +19,27 @@ pub(crate) enum FppmVerb {
     Install(FppmInstall),
     /// Remove a package, and no other whose name begins alike
     Remove(FppmRemove),
+    /// List the packages of a registry's file in a Packhouse registry
+    Import(FppmImport),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  packhouse fppm import registry.yaml --dry-run
+  packhouse fppm import https://example.org/registry.yaml --resolve --registry https://packages.example.org
+
+Needs an API token with the action `list` and the prefix `fppm:`.")]
+pub(crate) struct FppmImport {
+    /// The registry's file
+    #[arg(value_name = "URL|PATH")]
+    pub(crate) source: String,
+    /// Ask each repository which commit its stable tag names, and list that
+    #[arg(long)]
+    pub(crate) resolve: bool,
+    /// Read and check everything, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Where the project is.

@@ -16,11 +16,12 @@ use crate::app::{App, Service};
 use crate::auth::{self, Caller, caller};
 use crate::error::{ApiError, ApiResult};
 use crate::ports::{Action, TokenRecord};
-use crate::{log, request_id};
+use crate::{compat, log, request_id};
 
 /// Stands in front of every handler.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = fresh_id();
+    let path = request.uri().path().to_owned();
     let work = async {
         let handled =
             std::panic::AssertUnwindSafe(handle(&app, request, next)).catch_unwind().await;
@@ -31,7 +32,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
             ApiError::new(ErrorCode::Internal, message, help).into_response()
         })
     };
-    let mut response = request_id::scope(id.clone(), work).await;
+    let mut response = compat::shaped(&path, request_id::scope(id.clone(), work).await);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", value);
@@ -43,7 +44,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
 }
 
 async fn handle(app: &App, request: Request, next: Next) -> Response {
-    let (headers, path) = (request.headers(), request.uri().clone());
+    let headers = request.headers();
     let fenced = if app.settings.loopback_only { fence(headers) } else { Ok(()) };
     let gated = match fenced {
         Ok(()) => gate(app, request.method(), request.uri(), headers).await,
@@ -51,10 +52,7 @@ async fn handle(app: &App, request: Request, next: Next) -> Response {
     };
     match gated {
         Ok(()) => next.run(request).await,
-        Err(error) => {
-            let refused = crate::compat::fppm::refusal(path.path(), error);
-            refused.unwrap_or_else(IntoResponse::into_response)
-        }
+        Err(error) => error.into_response(),
     }
 }
 

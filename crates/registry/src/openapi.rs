@@ -30,6 +30,7 @@ use crate::{admin, manage, pages, publish, read};
     crate::compat::fppm::export::whole,
     crate::compat::fppm::export::of_owner,
     crate::compat::fppm::repository::file,
+    crate::compat::fppm::listings::put,
     read::service::motd,
     read::service::health,
     pages::package,

@@ -1,6 +1,7 @@
 //! `packhouse fppm`: packages of F Prime, in the files of its stock client.
 
 mod clones;
+mod import;
 mod install;
 mod registries;
 mod remove;
@@ -21,6 +22,7 @@ use crate::ui::{Ui, var};
 pub(crate) fn run(args: &Fppm, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     match &args.verb {
         FppmVerb::Registries(args) => registries::run(args, global, ui),
+        FppmVerb::Import(args) => import::run(args, global, ui),
         FppmVerb::Install(args) => install::run(args, global, ui),
         FppmVerb::Remove(args) => remove::run(args, ui),
     }

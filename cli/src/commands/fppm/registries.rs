@@ -101,12 +101,12 @@ fn validate(workspace: &Workspace, reader: &Reader, ui: &Ui) -> anyhow::Result<E
 }
 
 /// Why the stock client would refuse the whole registry; what is wrong with one package is no reason.
-fn unusable(registry: &Registry) -> Option<&Problem> {
+pub(super) fn unusable(registry: &Registry) -> Option<&Problem> {
     let whole = ["name", "publisher", "description", "updated-on", "namespaces"];
     registry.errors.iter().find(|problem| whole.contains(&&*problem.field))
 }
 
-fn tell(shown: &str, registry: &Registry, ui: &Ui) {
+pub(super) fn tell(shown: &str, registry: &Registry, ui: &Ui) {
     let line = |p: &Problem| {
         let (line, column) = (p.at.line, p.at.column);
         format!("{shown}:{line}:{column}: `{}`: {} ({})", p.field, p.message, p.help)

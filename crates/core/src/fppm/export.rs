@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::quoted;
 use super::registry::Commit;
 
-/// A registry to write. Packages stand in the order of their names, each with a full commit: so no
-/// namespace is empty, and no scalar is anything but a text.
+/// A registry to write. Packages stand in the order of their names, below their namespaces: so
+/// none is empty, and no scalar is anything but a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Export {
     /// Its name.
@@ -29,14 +29,26 @@ pub struct Export {
 pub struct Exported {
     /// Its repository.
     pub git: String,
-    /// The commit that `stable` names.
-    pub stable: Commit,
-    /// What leads to it in the repository.
-    pub branch: String,
-    /// Its version.
+    /// What is installed where nobody asks for another version.
+    pub stable: Stable,
+    /// Its version; may be empty.
     pub version: String,
     /// A sentence; may be empty.
     pub description: String,
+}
+
+/// What `stable` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stable {
+    /// A commit.
+    Commit {
+        /// Its name.
+        commit: Commit,
+        /// The branch or tag that leads to it; empty where it is not known.
+        branch: String,
+    },
+    /// A tag, of a repository that is not ours.
+    Tag(String),
 }
 
 impl Export {
@@ -71,10 +83,14 @@ impl Export {
             line(&mut out, format_args!("  - {}:", quoted(namespace)));
             for (package, exported) in packages {
                 line(&mut out, format_args!("      - {}:", quoted(package)));
+                let (stable, branch) = match &exported.stable {
+                    Stable::Commit { commit, branch } => (commit.as_str(), branch.as_str()),
+                    Stable::Tag(tag) => (tag.as_str(), ""),
+                };
                 for (key, value) in [
                     ("git", exported.git.as_str()),
-                    ("stable", exported.stable.as_str()),
-                    ("branch", &exported.branch),
+                    ("stable", stable),
+                    ("branch", branch),
                     ("version", &exported.version),
                     ("description", &exported.description),
                 ] {
@@ -116,8 +132,7 @@ mod tests {
                 name,
                 Exported {
                     git: format!("https://example.org/{name}.git"),
-                    stable: stable.clone(),
-                    branch: "main".to_owned(),
+                    stable: Stable::Commit { commit: stable.clone(), branch: "main".to_owned() },
                     version: "1.0".to_owned(),
                     description: String::new(),
                 },

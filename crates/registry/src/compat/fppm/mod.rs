@@ -1,18 +1,17 @@
 //! `/fppm`: the registry as F Prime's client reads it, one file and dumb git repositories.
 //!
-//! The client ignores statuses and reads every body as YAML, so refusals are maps of YAML, too: then it
-//! says that fields are missing, and not that it broke.
+//! The client ignores statuses and reads every body as YAML, so refusals take the shape of a map: then
+//! it says that fields are missing, and not that it broke.
 
 mod address;
 pub(crate) mod export;
+pub(crate) mod listings;
 mod packs;
 pub(crate) mod repository;
 
 use axum::Router;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use http::{HeaderValue, StatusCode, header};
-use packhouse_core::fppm::quoted;
+use axum::routing::{get, post};
+use packhouse_core::api::ErrorCode;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::release::Release;
 
@@ -43,54 +42,8 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/fppm/registry.yaml", get(export::whole))
         .route("/fppm/{owner}/registry.yaml", get(export::of_owner))
+        .route("/fppm/listings", post(listings::put))
         .route("/fppm/git/{owner}/{repository}/{*path}", get(repository::file))
-}
-
-/// A refusal as a map of YAML.
-#[derive(Debug)]
-pub(crate) struct Refused(Box<ApiError>);
-
-pub(crate) type Answer<T> = Result<T, Refused>;
-
-impl From<ApiError> for Refused {
-    fn from(error: ApiError) -> Self {
-        Self(Box::new(error))
-    }
-}
-
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        ApiError::from(error).into()
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let Self(error) = self;
-        let mut body = format!("error: {}\n", quoted(&error.message));
-        for (key, text) in [
-            ("help", error.help.as_str()),
-            ("code", error.code.as_str()),
-            ("request-id", &crate::request_id::current()),
-        ] {
-            if !text.is_empty() {
-                body.push_str(&format!("{key}: {}\n", quoted(text)));
-            }
-        }
-        // Status, challenge and caching are those of every refusal; the shape alone is YAML's.
-        let mut response = error.into_response();
-        *response.body_mut() = body.into();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(YAML));
-        response
-    }
-}
-
-/// The refusal of a gate in front of the handlers, where `path` is one of these.
-pub(crate) fn refusal(path: &str, error: ApiError) -> Result<Response, ApiError> {
-    match path.starts_with("/fppm/") {
-        true => Ok(Refused::from(error).into_response()),
-        false => Err(error),
-    }
 }
 
 /// The releases of a package that F Prime's client may have: of its format and in service.
@@ -111,9 +64,7 @@ fn newest(releases: &[Release], prerelease: bool) -> Option<&Release> {
         .max_by(|a, b| a.version.cmp(&b.version))
 }
 
-/// A not-found, as the client's user reads it.
-fn unknown(message: String, help: &str) -> Refused {
-    let error = ApiError::new(packhouse_core::api::ErrorCode::NotFound, message, help);
-    debug_assert_eq!(error.status(), StatusCode::NOT_FOUND);
-    error.into()
+/// What is not here.
+fn unknown(message: String, help: &str) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, message, help)
 }

@@ -17,9 +17,10 @@ use packhouse_core::identifier::Identifier;
 use packhouse_core::release::Release;
 
 use super::packs::Made;
-use super::{Answer, newest, releases, unknown};
+use super::{newest, releases, unknown};
 use crate::app::App;
 use crate::cache::{Fresh, Page};
+use crate::error::ApiResult;
 use crate::read::{Params, safe_headers};
 
 /// The branch of the newest release.
@@ -33,14 +34,7 @@ pub(super) const DEVEL: &str = "devel";
         ("repository" = String, Path, description = "The package's name and `.git`"),
         ("path" = String, Path, description = "`info/refs`, `HEAD`, `objects/info/packs`, `objects/pack/…`")),
     responses((status = 200, description = "The file"), (status = 404, description = "There is none, as a map of YAML")))]
-pub(crate) async fn file(State(app): State<App>, params: Params) -> Response {
-    match answer(&app, &params).await {
-        Ok(response) => response,
-        Err(refused) => refused.into_response(),
-    }
-}
-
-async fn answer(app: &App, params: &Params) -> Answer<Response> {
+pub(crate) async fn file(State(app): State<App>, params: Params) -> ApiResult<Response> {
     let (owner, name) = (params.get("owner").unwrap_or_default(), params.get("repository"));
     let name = name.and_then(|name| name.strip_suffix(".git"));
     let identifier = name.and_then(|name| Identifier::new(owner, name).ok());
@@ -52,35 +46,35 @@ async fn answer(app: &App, params: &Params) -> Answer<Response> {
     let identifier = identifier.ok_or_else(gone)?;
     // Most of what git asks for is not there: that costs no look at the ledger.
     let wanted = Wanted::parse(path).ok_or_else(gone)?;
-    let releases = releases(app, &identifier).await?;
+    let releases = releases(&app, &identifier).await?;
     if releases.is_empty() {
         let message = format!("there is no package `{identifier}` of F Prime here");
         return Err(unknown(message, "`/fppm/registry.yaml` lists the packages"));
     }
     if wanted == Wanted::Head {
-        return Ok(text(app, format!("ref: refs/heads/{MAIN}\n")).into_response());
+        return Ok(text(&app, format!("ref: refs/heads/{MAIN}\n")).into_response());
     }
     let mut commits = Vec::with_capacity(releases.len());
     for release in &releases {
-        commits.push((release, app.reads.packs.of(app, release).await?));
+        commits.push((release, app.reads.packs.of(&app, release).await?));
     }
     match wanted {
-        Wanted::Head | Wanted::Refs => Ok(text(app, refs(&commits)).into_response()),
+        Wanted::Head | Wanted::Refs => Ok(text(&app, refs(&commits)).into_response()),
         Wanted::Packs => {
             let mut names: Vec<_> = commits.iter().map(|(_, made)| &made.name).collect();
             names.sort();
             names.dedup();
             let lines: String = names.iter().map(|name| format!("P pack-{name}.pack\n")).collect();
-            Ok(text(app, lines + "\n").into_response())
+            Ok(text(&app, lines + "\n").into_response())
         }
         Wanted::Pack { name, index } => {
             let found = commits.iter().find(|(_, made)| made.name == name);
             let (release, made) = found.ok_or_else(gone)?;
             let bytes = match index {
                 true => made.index.clone(),
-                false => app.reads.packs.pack(app, release).await?,
+                false => app.reads.packs.pack(&app, release).await?,
             };
-            Ok(immutable(app, bytes))
+            Ok(immutable(&app, bytes))
         }
     }
 }
