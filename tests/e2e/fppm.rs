@@ -123,14 +123,32 @@ fn a_private_registry_shows_its_packages_to_those_with_a_password() {
     assert_eq!((status, body.starts_with("error: \"")), (401, true), "{body}");
     let orbiter = dir.path().join("orbiter");
     project(&orbiter);
-    let plain = format!("{}/fppm/registry.yaml", registry.url());
+    let address = format!("{}/fppm/registry.yaml", registry.url());
     // The client takes the refusal for a registry that lacks everything, and says so tidily.
-    let refused = stock(&orbiter, &["registries", "--add", &plain], "");
+    let refused = stock(&orbiter, &["registries", "--add", &address], "");
     assert_eq!(refused.code, 1, "{refused}");
     assert!(!refused.to_string().contains("Traceback"), "{refused}");
     let login = format!("http://reader:{}@", registry.admin_token());
-    let url = plain.replace("http://", &login);
+    let url = address.replace("http://", &login);
     stock(&orbiter, &["registries", "--add", &url], "").ok();
+    // A token for one owner reads that owner's packages.
+    let mut create = plain(&["admin", "token", "create", "--label", "acme", "--action", "read"]);
+    create.args(["--days", "1"]);
+    create.args(["--prefix", "acme/"]);
+    create.env("PACKHOUSE_REGISTRY", registry.url());
+    let created = create.env("PACKHOUSE_TOKEN", registry.admin_token()).outcome().ok();
+    let bearer = format!("Bearer {}", created.stdout.trim());
+    for (path, status) in [
+        ("/fppm/acme/registry.yaml", 200),
+        ("/fppm/git/acme/Thermometer.git/info/refs", 200),
+        ("/fppm/git/other/Thermometer.git/info/refs", 403),
+        ("/fppm/other/registry.yaml", 403),
+        ("/fppm/registry.yaml", 403),
+    ] {
+        let url = format!("{}{path}", registry.url());
+        let answer = packhouse_tests::http::get(&url, &[("authorization", &bearer)]);
+        assert_eq!(answer.0, status, "{path}");
+    }
     // Git asks its own keeper of passwords.
     let store = format!("{login}{}\n", registry.url().trim_start_matches("http://"));
     std::fs::write(orbiter.join(".git-credentials"), store).expect("written");
@@ -212,4 +230,96 @@ fn every_scalar_of_the_export_is_a_text_to_yaml_1_1() {
         let body = String::from_utf8_lossy(&body);
         assert!(status == 404 && body.starts_with("error: \""), "{path}: {status} {body}");
     }
+}
+
+#[test]
+fn another_registrys_packages_are_listed_and_installed() {
+    let (registry, dir) = (TestRegistry::start(), tempfile::tempdir().expect("a folder"));
+    let root = dir.path().join("git");
+    let upstream = root.join("bus.git");
+    std::fs::create_dir_all(&upstream).expect("a folder");
+    git(&upstream, &["init", "--quiet"]);
+    std::fs::write(upstream.join("CHANGES"), "one").expect("written");
+    git(&upstream, &["add", "."]);
+    git(&upstream, &["commit", "--quiet", "-m", "one"]);
+    git(&upstream, &["tag", "-a", "-m", "one", "v1.0"]);
+    let commit = git(&upstream, &["rev-parse", "HEAD"]);
+    let forge = Liar::start(move |request| backend(&root, request));
+    let bus = format!("{}/bus.git", forge.url);
+    let folder = dir.path().join("package");
+    package(&folder, "acme/Thermometer", "");
+    private(&registry, "acme/fprime", "v1.0.0").publish(&folder).ok();
+
+    // Shapes that the stock client does not read, a package that stands here, and one that nobody can reach.
+    let file = dir.path().join("registry.yaml");
+    let offered = format!(
+        "name: n\npublisher: p\ndescription: d\nupdated-on: u\nnamespaces:\n  - other:\n    - Bus:\n      - git: {bus}\n      - stable: v1.0\n    - Path: {{git: /srv/x.git, stable: v1}}\n  - acme:\n    - Thermometer: {{git: {bus}, stable: v1.0}}\n"
+    );
+    std::fs::write(&file, offered).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let import = |token: Option<&str>, more: &[&str]| {
+        let mut command = plain(&[&["fppm", "import", file, "--json"][..], more].concat());
+        command.env("PACKHOUSE_REGISTRY", registry.url());
+        command.envs(token.map(|token| ("PACKHOUSE_TOKEN", token)));
+        command.outcome()
+    };
+    let admin = registry.admin_token();
+    assert_eq!(import(None, &[]).code, 4);
+    let checked = import(None, &["--dry-run"]);
+    assert_eq!(checked.json()["packages"].as_array().map(Vec::len), Some(3), "{checked}");
+    let mut create = plain(&["admin", "token", "create", "--label", "lists", "--action", "list"]);
+    create.args(["--days", "1"]);
+    create.args(["--prefix", "fppm:other/"]);
+    create.env("PACKHOUSE_REGISTRY", registry.url()).env("PACKHOUSE_TOKEN", &admin);
+    let created = create.outcome().ok();
+    let token = created.stdout.trim();
+    let results = |outcome: &packhouse_tests::Outcome| {
+        let told = outcome.json();
+        let all = told["packages"].as_array().expect("a list").clone();
+        all.iter()
+            .map(|one| {
+                format!(
+                    "{} {}",
+                    one["name"].as_str().expect("a name"),
+                    one["result"].as_str().expect("a result")
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let imported = import(Some(token), &[]);
+    assert_eq!(
+        results(&imported),
+        ["other/Bus listed", "other/Path refused", "acme/Thermometer refused"],
+        "{imported}"
+    );
+    assert_eq!(imported.code, 1);
+    assert!(text(&registry, "/fppm/registry.yaml").contains("stable: \"v1.0\""));
+    // With the commit instead of the tag, by asking the repository.
+    let again = import(Some(token), &["--resolve"]);
+    assert_eq!(results(&again)[0], "other/Bus listed", "{again}");
+    assert_eq!(results(&import(Some(token), &["--resolve"]))[0], "other/Bus unchanged");
+    // A package that was published here comes before what is said of it.
+    assert_eq!(
+        results(&import(Some(&admin), &["--resolve"])).last().map(String::as_str),
+        Some("acme/Thermometer refused")
+    );
+    let exported = text(&registry, "/fppm/registry.yaml");
+    assert!(exported.contains(&format!("stable: \"{commit}\"")), "{exported}");
+    assert_eq!(exported.matches("Thermometer").count(), 2, "{exported}");
+    assert!(text(&registry, "/fppm/other/registry.yaml").contains("\"Bus\""));
+
+    let orbiter = dir.path().join("orbiter");
+    project(&orbiter);
+    let url = format!("{}/fppm/registry.yaml", registry.url());
+    stock(&orbiter, &["registries", "--add", &url], "").ok();
+    stock(&orbiter, &["install", "--package", "other/Bus"], "y\ny\n").ok();
+    assert_eq!(git(&orbiter.join("_fprime_packages/other.Bus"), &["rev-parse", "HEAD"]), commit);
+    let (status, body) = packhouse_tests::http::send(
+        "POST",
+        &format!("{}/fppm/listings", registry.url()),
+        &[],
+        b"{\"packages\": []}",
+    );
+    let body = String::from_utf8_lossy(&body);
+    assert!(status == 401 && body.starts_with("error: \""), "{status} {body}");
 }

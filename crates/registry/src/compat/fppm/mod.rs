@@ -27,7 +27,8 @@ const FORMAT: &str = "fppm";
 const YAML: &str = "application/yaml";
 
 /// What the exported registry says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct About {
     /// Its name; else the host that serves it.
     pub name: Option<String>,
