@@ -467,10 +467,8 @@ mod tests {
         B/Three git@example.org:three.git Some("2.0") None
         A/Four /srv/four.git Some("v4") None
         "#);
-        let json = format!(
-            r#"{{"name": "n", "publisher": "p", "description": "d", "updated-on": "x",
-            "namespaces": [{{"A": [{{"One": {{"git": "https://example.org/one", "stable": "v1"}}}}]}}]}}"#
-        );
+        let json = r#"{"name": "n", "publisher": "p", "description": "d", "updated-on": "x",
+            "namespaces": [{"A": [{"One": {"git": "https://example.org/one", "stable": "v1"}}]}]}"#;
         insta::assert_snapshot!(told(&json), @r#"A/One https://example.org/one Some("v1") None"#);
     }
 

@@ -178,8 +178,8 @@ async fn listings(app: &App) -> StoreResult<Vec<(Shortname, Listing)>> {
     while found.len() < PACKAGES {
         let from = NativeName { ecosystem: FORMAT.to_owned(), name: after };
         let portion = app.ledger.listings(Some(&from), flat::PAGE).await?;
-        let ours = portion.iter().filter(|listing| listing.name.ecosystem == FORMAT);
-        let Some(last) = ours.last() else { break };
+        let mut ours = portion.iter().filter(|listing| listing.name.ecosystem == FORMAT);
+        let Some(last) = ours.next_back() else { break };
         after = last.name.name.clone();
         for listing in portion {
             let Ok(name) = listing.name.name.parse::<Shortname>() else { continue };
