@@ -469,7 +469,7 @@ mod tests {
         "#);
         let json = r#"{"name": "n", "publisher": "p", "description": "d", "updated-on": "x",
             "namespaces": [{"A": [{"One": {"git": "https://example.org/one", "stable": "v1"}}]}]}"#;
-        insta::assert_snapshot!(told(&json), @r#"A/One https://example.org/one Some("v1") None"#);
+        insta::assert_snapshot!(told(json), @r#"A/One https://example.org/one Some("v1") None"#);
     }
 
     #[test]
