@@ -1,6 +1,7 @@
 //! What can be asked of `packhouse`.
 
 mod deploy;
+mod fppm;
 mod github_app;
 mod moving;
 mod project;
@@ -16,6 +17,10 @@ use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
 pub(crate) use deploy::Deploy;
+use fppm::FppmFlags;
+pub(crate) use fppm::{
+    Fppm, FppmImport, FppmInstall, FppmRemove, FppmVerb, ProjectYaml, Registries,
+};
 use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
 pub(crate) use project::{
@@ -129,6 +134,8 @@ pub(crate) enum Command {
     Info(Info),
     /// Find packages by name, summary or what they offer
     Search(Search),
+    /// Packages of F Prime in a project of its
+    Fppm(Fppm),
     /// Take a release out of new resolutions; pins keep working
     Yank(Mark),
     /// Mark a release as replaced by something better
@@ -705,6 +712,8 @@ pub(crate) struct Serve {
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
     #[command(flatten)]
+    pub(crate) fppm: FppmFlags,
+    #[command(flatten)]
     pub(crate) github: GithubAppFlags,
 }
 
@@ -731,6 +740,7 @@ impl Serve {
             private: self.private,
             dev_issuer: self.dev_issuer,
             open: self.open,
+            fppm: self.fppm.about(),
             motd: self.motd,
             github: self.github.read()?,
         })

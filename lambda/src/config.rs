@@ -5,6 +5,7 @@ use packhouse_core::limits::Limits;
 use packhouse_core::secret::Secret;
 use packhouse_forge::github;
 use packhouse_registry::app::PublicUrl;
+use packhouse_registry::compat::fppm::About;
 use packhouse_registry::oidc::Issuer;
 
 /// What a function is for; the same binary is all of them.
@@ -56,6 +57,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// The limits in force.
     pub limits: Limits,
+    /// What the registry says of itself to F Prime's client.
+    pub fppm: About,
     /// What `ato` shows at every command.
     pub motd: Option<String>,
     /// What the GitHub App's deliveries are signed with; two while one replaces the other.
@@ -108,6 +111,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("PACKHOUSE_PRIVATE", "`true`: reads need a token", "`false`"),
     ("PACKHOUSE_ISSUERS", "issuers of CI tokens beside GitHub's, separated by spaces", "none"),
     ("PACKHOUSE_LIMITS", "limits that differ from the defaults, as a JSON object", "`{}`"),
+    (
+        "PACKHOUSE_FPPM",
+        "what `/fppm/registry.yaml` says of the registry: `name`, `publisher`, `description` as a JSON object",
+        "`{}`",
+    ),
     ("PACKHOUSE_MOTD", "what `ato` shows at every command", "none"),
     (
         "PACKHOUSE_GITHUB_WEBHOOK_SECRET",
@@ -179,6 +187,10 @@ impl Config {
             serde_json::from_str::<Limits>(text)
                 .map_err(|e| format!("is not what it should be: {e}"))
         });
+        let fppm = reader.optional_parsed("PACKHOUSE_FPPM", |text| {
+            serde_json::from_str::<About>(text)
+                .map_err(|e| format!("is not what it should be: {e}"))
+        });
         let motd = reader.optional("PACKHOUSE_MOTD");
         let webhook = reader.optional("PACKHOUSE_GITHUB_WEBHOOK_SECRET");
         let webhook_secrets: Vec<Secret> =
@@ -216,6 +228,7 @@ impl Config {
                     private,
                     issuers: issuers.unwrap_or_default(),
                     limits: limits.unwrap_or_default(),
+                    fppm: fppm.unwrap_or_default(),
                     motd,
                     webhook_secrets,
                     github_app,
@@ -351,6 +364,7 @@ mod tests {
                     | "PACKHOUSE_LOG_BUCKET"
                     | "PACKHOUSE_FILES_URL"
                     | "PACKHOUSE_ISSUERS"
+                    | "PACKHOUSE_FPPM"
                     | "PACKHOUSE_MOTD"
                     | "PACKHOUSE_GITHUB_WEBHOOK_SECRET"
                     | "PACKHOUSE_GITHUB_APP_ID"

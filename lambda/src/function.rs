@@ -109,6 +109,7 @@ impl Function {
             open: false,
             loopback_only: false,
             limits: config.limits.clone(),
+            fppm: config.fppm.clone(),
             motd: config.motd.clone(),
             github_app: config.github_app,
         };

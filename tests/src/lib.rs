@@ -8,6 +8,7 @@ pub mod binary;
 pub mod ci;
 pub mod claim_set;
 pub mod dynamodb;
+pub mod fppm;
 pub mod git_http;
 pub mod github;
 pub mod http;

@@ -9,6 +9,7 @@ pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod fetch;
+pub(crate) mod fppm;
 mod git;
 pub(crate) mod info;
 pub(crate) mod init;

@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) dev_issuer: bool,
     /// Whether to take writes without a token, for trying out.
     pub(crate) open: bool,
+    /// What the registry says of itself to F Prime's client.
+    pub(crate) fppm: packhouse_registry::compat::fppm::About,
     /// What `ato` shows at every command.
     pub(crate) motd: Option<String>,
     /// The limits in force.
@@ -114,6 +116,7 @@ impl Server {
             open: config.open,
             loopback_only: config.open || config.dev_issuer,
             limits: config.limits.clone(),
+            fppm: config.fppm.clone(),
             motd: config.motd.clone(),
             github_app: config.github.as_ref().map(|github| github.app.id),
         };

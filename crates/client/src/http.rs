@@ -106,6 +106,11 @@ impl<'a> Call<'a> {
         self
     }
 
+    pub(crate) fn authorized(mut self, scheme: &'static str, secret: &'a Secret) -> Self {
+        self.auth = Some((scheme, secret));
+        self
+    }
+
     pub(crate) fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod extract;
 pub mod fetch;
+pub mod fppm;
 pub mod http;
 pub mod manage;
 pub mod plan;

@@ -262,7 +262,13 @@ pub const CLAIMS: &[ClaimRule] = {
             None,
             "never parsed: its shape is the repository's choice",
         ),
-        rule("repository_visibility", Recorded, Check::None, None, "ignored"),
+        rule(
+            "repository_visibility",
+            Recorded,
+            Check::None,
+            None,
+            "recorded: the address of a public repository may be handed out",
+        ),
         rule("actor", Recorded, Check::None, None, "ignored: who starts a run may change"),
         rule("actor_id", Recorded, Check::None, None, "ignored"),
     ]
@@ -389,6 +395,9 @@ pub struct OidcPublisher {
     pub git_ref: String,
     /// The commit.
     pub sha: String,
+    /// `public`, `private`, `internal` at the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_visibility: Option<String>,
     /// The workflow, `owner/name/.github/workflows/file.yml@ref`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_ref: Option<String>,
@@ -430,6 +439,7 @@ impl Claims {
             repository: self.repository.clone(),
             git_ref: self.git_ref.clone(),
             sha: self.sha.clone(),
+            repository_visibility: self.repository_visibility.clone(),
             workflow_ref: self.workflow_ref.clone(),
             job_workflow_ref: self.job_workflow_ref.clone(),
             environment: self.environment.clone(),

@@ -11,6 +11,7 @@ pub mod claims;
 pub mod digest;
 pub mod escape;
 pub mod formats;
+pub mod fppm;
 pub mod identifier;
 pub mod kicad;
 pub mod limits;

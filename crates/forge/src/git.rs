@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod clone;
 mod history;
 mod remote;
 mod run;
@@ -14,8 +15,10 @@ mod run;
 use std::path::{Path, PathBuf};
 
 use packhouse_core::escape::{excerpt, printable};
+use packhouse_core::secret::Secret;
 use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
+pub use clone::{Cloned, look_up};
 pub use history::{Changed, History, Made, Tag};
 pub use remote::{Remote, without_credentials};
 
@@ -56,6 +59,8 @@ pub enum GitError {
 #[derive(Clone, Debug)]
 pub struct Checkout {
     folder: PathBuf,
+    /// What goes to the server with each request over HTTP.
+    header: Option<Secret>,
 }
 
 impl Checkout {
@@ -69,7 +74,7 @@ impl Checkout {
         if !absolute.ancestors().any(|above| above.join(".git").exists()) {
             return Ok(None);
         }
-        let checkout = Self { folder: absolute };
+        let checkout = Self { folder: absolute, header: None };
         checkout.git("rev-parse", &["--is-inside-work-tree"])?;
         Ok(Some(checkout))
     }

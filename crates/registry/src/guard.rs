@@ -120,6 +120,11 @@ async fn narrow(service: &Service, token: &TokenRecord, path: &str) -> ApiResult
     if let Some(identifier) = subject(path) {
         return auth::permit(token, Action::Read, Some(&identifier));
     }
+    // F Prime's registry of one owner, for who may read all that is the owner's.
+    let owner = path.strip_prefix("/fppm/").and_then(|rest| rest.strip_suffix("/registry.yaml"));
+    if owner.is_some_and(|owner| token.prefix.trim_end_matches('/').eq_ignore_ascii_case(owner)) {
+        return auth::permit(token, Action::Read, None);
+    }
     let hex = path.strip_prefix("/blobs/sha256/").and_then(|rest| rest.split('/').next());
     if let Some(digest) = hex.and_then(|hex| hex.parse().ok()) {
         let holders = service.ledger.holders(&digest, 100).await?;
@@ -139,6 +144,9 @@ async fn narrow(service: &Service, token: &TokenRecord, path: &str) -> ApiResult
 
 /// The package that a path is about.
 fn subject(path: &str) -> Option<Identifier> {
+    if let Some(rest) = path.strip_prefix("/fppm/git/") {
+        return rest.split_once(".git/")?.0.parse().ok();
+    }
     let rest =
         ["/v1/package/", "/index/", "/p/"].iter().find_map(|head| path.strip_prefix(head))?;
     let rest = rest.strip_suffix(".json").unwrap_or(rest);
@@ -232,6 +240,7 @@ mod tests {
             "/v1/package/acme/sensor/-/files/1.0.0/releases/x",
             "/index/acme/sensor.json",
             "/p/acme/sensor",
+            "/fppm/git/acme/Sensor.git/info/refs",
         ] {
             assert_eq!(subject(path).unwrap().key(), "acme/sensor", "{path}");
         }

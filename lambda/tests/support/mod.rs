@@ -111,6 +111,7 @@ impl Registry {
                 open: false,
                 loopback_only: false,
                 limits: Limits::default(),
+                fppm: Default::default(),
                 motd: None,
                 github_app: None,
             },

@@ -32,14 +32,14 @@ pub(super) fn load(
 
 /// A value with its path from the root, in the manifest's own spelling.
 #[derive(Clone)]
-pub(super) struct At<'n> {
-    pub(super) node: &'n Node,
-    pub(super) path: String,
+pub(crate) struct At<'n> {
+    pub(crate) node: &'n Node,
+    pub(crate) path: String,
 }
 
 impl<'n> At<'n> {
     /// The root, which must be a map.
-    pub(super) fn root(source: &Source, node: &'n Node, example: &str) -> Result<Self, Broken> {
+    pub(crate) fn root(source: &Source, node: &'n Node, example: &str) -> Result<Self, Broken> {
         match node.value {
             Value::Map(_) => Ok(At { node, path: String::new() }),
             Value::Null => {
@@ -55,13 +55,13 @@ impl<'n> At<'n> {
     }
 
     /// The value under `key`; `None` for none, an empty one (`homepage:`), and in what is no map.
-    pub(super) fn get(&self, key: &str) -> Option<At<'n>> {
+    pub(crate) fn get(&self, key: &str) -> Option<At<'n>> {
         let node = self.node.get(key).filter(|node| node.value != Value::Null)?;
         Some(At { node, path: self.join(key) })
     }
 
     /// The path of `key` in here.
-    pub(super) fn join(&self, key: &str) -> String {
+    pub(crate) fn join(&self, key: &str) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let key = match key.chars().all(plain) && !key.is_empty() {
             true => key.to_owned(),
@@ -71,7 +71,7 @@ impl<'n> At<'n> {
     }
 
     /// The entries, when this is a map.
-    pub(super) fn entries(&self) -> Vec<(&'n str, At<'n>)> {
+    pub(crate) fn entries(&self) -> Vec<(&'n str, At<'n>)> {
         match &self.node.value {
             Value::Map(entries) => entries
                 .iter()
@@ -82,7 +82,7 @@ impl<'n> At<'n> {
     }
 
     /// The items, when this is a list.
-    pub(super) fn items(&self) -> Vec<At<'n>> {
+    pub(crate) fn items(&self) -> Vec<At<'n>> {
         match &self.node.value {
             Value::List(items) => items
                 .iter()
@@ -94,7 +94,7 @@ impl<'n> At<'n> {
     }
 
     /// The text, when this is one.
-    pub(super) fn text(&self) -> Option<&'n str> {
+    pub(crate) fn text(&self) -> Option<&'n str> {
         match &self.node.value {
             Value::Text(text) => Some(text),
             _ => None,

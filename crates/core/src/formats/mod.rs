@@ -8,14 +8,15 @@ mod ato;
 mod attune;
 mod dependencies;
 mod edit;
-mod fields;
+pub(crate) mod fields;
+mod fppm;
 mod kicad;
 mod packhouse;
 mod pep508;
 mod pyproject;
 mod toml;
-mod value;
-mod yaml;
+pub(crate) mod value;
+pub(crate) mod yaml;
 
 pub use dependencies::{Edit, EditError};
 
@@ -90,11 +91,18 @@ pub struct Broken {
 
 /// All formats, the first one that finds a manifest at a root owning it.
 ///
-/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml`, `pack.yaml` and
-/// `kicad-tools-block.yaml` name one ecosystem each; `pyproject.toml` comes last, because projects of all kinds keep one for their
-/// tools. Endpoints that serve one ecosystem's own client ask [`by_id`] instead.
-pub static FORMATS: &[&dyn Format] =
-    &[&packhouse::Packhouse, &ato::Ato, &attune::Attune, &kicad::Kicad, &pyproject::Pyproject];
+/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml`, `pack.yaml`,
+/// `package.yaml` and `kicad-tools-block.yaml` name one ecosystem each; `pyproject.toml` comes last, because
+/// projects of all kinds keep one for their tools. Endpoints that serve one ecosystem's own client ask
+/// [`by_id`] instead.
+pub static FORMATS: &[&dyn Format] = &[
+    &packhouse::Packhouse,
+    &ato::Ato,
+    &attune::Attune,
+    &fppm::Fppm,
+    &kicad::Kicad,
+    &pyproject::Pyproject,
+];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
@@ -174,13 +182,15 @@ pub fn discover(tree: &Tree) -> Vec<Discovered> {
     all
 }
 
-/// The identifier of a native name below an owner: `<owner>/<name>`.
+/// The identifier of a native name below an owner: `<owner>/<name>`. Of a name that has a namespace
+/// (`acme/Sensor` of F Prime), the owner takes the namespace's place.
 ///
 /// # Errors
 ///
 /// [`IdentifierError`] for a name or an owner that no identifier can hold.
 pub fn native_identifier(native: &NativeName, owner: &str) -> Result<Identifier, IdentifierError> {
-    Identifier::new(owner, &native.name)
+    let name = native.name.rsplit('/').next().unwrap_or(&native.name);
+    Identifier::new(owner, name)
 }
 
 /// Why a manifest gives no identifier.

@@ -10,24 +10,24 @@ use crate::manifest::Place;
 use crate::tree::TreePath;
 
 /// How deep lists and maps may nest.
-pub(super) const DEPTH: usize = 64;
+pub(crate) const DEPTH: usize = 64;
 /// How many values a manifest may have, aliases expanded.
-pub(super) const NODES: usize = 20_000;
+pub(crate) const NODES: usize = 20_000;
 /// How much text the values may hold, aliases expanded.
-pub(super) const EXPANDED_BYTES: usize = 1 << 20;
+pub(crate) const EXPANDED_BYTES: usize = 1 << 20;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) value: Value,
     /// Bytes of the text (without a byte order mark); of an alias, those of the alias.
-    pub(super) span: Range<usize>,
-    pub(super) at: Place,
+    pub(crate) span: Range<usize>,
+    pub(crate) at: Place,
 }
 
 /// The kinds of value that manifests have.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     /// As written: a version such as `1.10` would not survive being a number.
@@ -39,21 +39,21 @@ pub(super) enum Value {
 
 /// A key of a map with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_span: Range<usize>,
-    pub(super) key_at: Place,
-    pub(super) node: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_span: Range<usize>,
+    pub(crate) key_at: Place,
+    pub(crate) node: Node,
 }
 
 impl Node {
     /// The value under `key`, when this is a map that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.node)
     }
 
     /// The entry of `key`, when this is a map that has it.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
             _ => None,
@@ -61,7 +61,7 @@ impl Node {
     }
 
     /// The value as JSON. Numbers that JSON lacks (`.inf`, hexadecimal ones) become their text.
-    pub(super) fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(bool) => json!(bool),
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// What the value is, for errors: "the number `1.0`", "a list".
-    pub(super) fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         match &self.value {
             Value::Null => "empty".to_owned(),
             Value::Bool(bool) => format!("the boolean `{bool}`"),
@@ -95,17 +95,17 @@ impl Node {
 }
 
 /// Outside text inside a message: printable, and cut to 80 characters.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let cut: String = text.chars().take(80).collect();
     let dots = if cut.len() < text.len() { "…" } else { "" };
     crate::escape::printable(&cut) + dots
 }
 
 /// A manifest's text, and the way from byte offsets to places.
-pub(super) struct Source<'a> {
-    pub(super) path: TreePath,
+pub(crate) struct Source<'a> {
+    pub(crate) path: TreePath,
     /// Without a byte order mark.
-    pub(super) text: &'a str,
+    pub(crate) text: &'a str,
     /// Byte offsets at which lines start.
     lines: Vec<usize>,
     /// Characters before each block of [`BLOCK`] bytes, so that a place in a very long line is
@@ -116,8 +116,13 @@ pub(super) struct Source<'a> {
 const BLOCK: usize = 1024;
 
 impl<'a> Source<'a> {
+    /// As [`Source::open`], for a file whose name is written in this crate.
+    pub(crate) fn open_named(name: &'static str, bytes: &'a [u8]) -> Result<Self, Broken> {
+        Self::open(TreePath::known(name), bytes)
+    }
+
     /// Checks size and encoding; a byte order mark is dropped.
-    pub(super) fn open(path: TreePath, bytes: &'a [u8]) -> Result<Self, Broken> {
+    pub(crate) fn open(path: TreePath, bytes: &'a [u8]) -> Result<Self, Broken> {
         let limit = Limits::default().manifest_bytes;
         let broken = |at, message: String, help: &str| Broken {
             path: path.clone(),
@@ -153,7 +158,7 @@ impl<'a> Source<'a> {
         Ok(source)
     }
 
-    pub(super) fn new(path: TreePath, text: &'a str) -> Self {
+    pub(crate) fn new(path: TreePath, text: &'a str) -> Self {
         let lines = std::iter::once(0)
             .chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|i| i + 1))
             .collect();
@@ -171,7 +176,7 @@ impl<'a> Source<'a> {
     }
 
     /// The place of byte `offset`; past the end, the end's.
-    pub(super) fn place(&self, offset: usize) -> Place {
+    pub(crate) fn place(&self, offset: usize) -> Place {
         let offset = offset.min(self.text.len());
         let line = self.lines.partition_point(|&start| start <= offset).saturating_sub(1);
         let start = self.lines.get(line).copied().unwrap_or_default();
@@ -192,7 +197,7 @@ impl<'a> Source<'a> {
     }
 
     /// A refusal at byte `offset`.
-    pub(super) fn broken(
+    pub(crate) fn broken(
         &self,
         offset: usize,
         field: Option<String>,
@@ -209,7 +214,7 @@ impl<'a> Source<'a> {
     }
 
     /// The refusal of a key that stands twice; both spans are those of the key.
-    pub(super) fn duplicate(&self, key: &str, first: usize, second: usize) -> Broken {
+    pub(crate) fn duplicate(&self, key: &str, first: usize, second: usize) -> Broken {
         let Place { line, column } = self.place(first);
         self.broken(
             second,

@@ -18,7 +18,7 @@ use super::value::{DEPTH, EXPANDED_BYTES, Entry, NODES, Node, Source, Value, sho
 /// # Errors
 ///
 /// [`Broken`] at the first thing that is wrong.
-pub(super) fn read(source: &Source) -> Result<Node, Broken> {
+pub(crate) fn read(source: &Source) -> Result<Node, Broken> {
     let mut builder = Builder::new(source);
     let mut parser = Parser::new_from_str(source.text);
     while let Some(event) = parser.next_event() {
@@ -328,7 +328,7 @@ fn string(text: &str) -> Value {
 }
 
 /// A plain scalar by the core schema (YAML 1.2.2, section 10.3.2).
-pub(super) fn resolve(text: &str) -> Value {
+pub(crate) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),

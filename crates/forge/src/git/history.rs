@@ -72,7 +72,7 @@ impl History {
     /// [`GitError`]; [`GitError::Long`] for more than 200,000 commits.
     pub fn of(folder: &Path) -> Result<Self, GitError> {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        Self::read(Checkout { folder })
+        Self::read(Checkout { folder, header: None })
     }
 
     /// Fetches all branches and tags of `url` into `folder`, an empty folder, and reads them.

@@ -117,7 +117,7 @@ pub(super) fn fetch(
     let refused = |said: String| GitError::Refused { folder: without_credentials(url), said };
     let protocol = protocol(url)
         .ok_or_else(|| refused("an address is `https://…`, `ssh://…` or `file://…`".to_owned()))?;
-    let checkout = Checkout { folder: folder.to_owned() };
+    let checkout = Checkout { folder: folder.to_owned(), header: None };
     checkout.git("init", &["--quiet", "--bare", "--template="])?;
     // Somebody who is gone cannot be told of progress, which ends a git that was left alone.
     let mut args = vec!["--progress", "--no-tags", "--no-recurse-submodules"];
@@ -126,7 +126,7 @@ pub(super) fn fetch(
     args.extend(["--no-write-commit-graph", "--no-auto-gc", "--end-of-options"]);
     args.push(url.strip_suffix('/').unwrap_or(url));
     args.extend(wanted);
-    let reach = Reach { protocol, bytes: limits.repository_bytes, patience: LONG_PATIENCE };
+    let reach = Reach { protocol, bytes: Some(limits.repository_bytes), patience: LONG_PATIENCE };
     checkout.reach("fetch", &args, reach).map_err(|error| match error {
         // The folder is a temporary one, and nothing to look at.
         GitError::Refused { said, .. } => refused(said),
@@ -145,7 +145,7 @@ pub fn without_credentials(url: &str) -> String {
 }
 
 /// The one protocol that an address speaks.
-fn protocol(url: &str) -> Option<&'static str> {
+pub(super) fn protocol(url: &str) -> Option<&'static str> {
     let clean = url.len() <= 2_000 && url.bytes().all(|b| b.is_ascii_graphic());
     let (scheme, rest) = url.split_once("://").filter(|_| clean)?;
     let authority = rest.split('/').next()?;
@@ -165,7 +165,7 @@ fn protocol(url: &str) -> Option<&'static str> {
 }
 
 /// Whether a name is one that git can take for nothing else.
-fn is_plain(reference: &str) -> bool {
+pub(super) fn is_plain(reference: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b"._/-@+".contains(&b);
     !reference.is_empty()
         && reference.len() <= 250

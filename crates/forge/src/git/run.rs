@@ -30,8 +30,8 @@ const BLOCK_BYTES: u64 = 4096;
 pub(super) struct Reach<'a> {
     /// The one protocol that is spoken.
     pub(super) protocol: &'a str,
-    /// The most that the repository may take on the disk, in bytes.
-    pub(super) bytes: u64,
+    /// The most that the repository may take on the disk, in bytes; `None` where nothing is written.
+    pub(super) bytes: Option<u64>,
     /// The longest that it may take.
     pub(super) patience: Duration,
 }
@@ -61,8 +61,8 @@ impl Checkout {
         verb: &'static str,
         args: &[&str],
         reach: Reach<'_>,
-    ) -> Result<(), GitError> {
-        self.call(verb, args, None, OUTPUT_BYTES, Some(reach)).map(drop)
+    ) -> Result<Vec<u8>, GitError> {
+        self.call(verb, args, None, OUTPUT_BYTES, Some(reach))
     }
 
     fn call(
@@ -109,12 +109,8 @@ impl Checkout {
             });
         }
         // What came faster than anybody looked.
-        match reach {
-            Some(reach) if bytes_in(&self.folder) > reach.bytes => {
-                Err(GitError::Large(reach.bytes))
-            }
-            _ => Ok(text),
-        }
+        self.within(reach)?;
+        Ok(text)
     }
 
     fn command(&self, verb: &'static str, args: &[&str], reach: Option<Reach<'_>>) -> Command {
@@ -151,11 +147,26 @@ impl Checkout {
             .arg(verb)
             .args(args)
             .current_dir(&self.folder);
+        if let (Some(header), Some(_)) = (&self.header, reach) {
+            // In its environment: arguments are seen by everybody on the machine.
+            command
+                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", "http.extraHeader")
+                .env("GIT_CONFIG_VALUE_0", header.reveal());
+        }
         #[cfg(unix)]
         if reach.is_some() {
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
         command
+    }
+
+    /// Refuses what git has written where it is too much.
+    fn within(&self, reach: Option<Reach<'_>>) -> Result<(), GitError> {
+        match reach.and_then(|reach| reach.bytes) {
+            Some(limit) if bytes_in(&self.folder) > limit => Err(GitError::Large(limit)),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until git has ended, has taken too long, or has written too much.
@@ -167,7 +178,7 @@ impl Checkout {
     ) -> Result<ExitStatus, GitError> {
         let patience = match reach {
             Some(reach) => reach.patience,
-            None if matches!(verb, "rev-list" | "diff-tree") => LONG_PATIENCE,
+            None if matches!(verb, "rev-list" | "diff-tree" | "checkout") => LONG_PATIENCE,
             None => PATIENCE,
         };
         let begun = Instant::now();
@@ -179,10 +190,8 @@ impl Checkout {
             if begun.elapsed() > patience {
                 return Err(GitError::Slow(verb, patience.as_secs()));
             }
-            if let Some(reach) = reach.filter(|_| looked.elapsed() > LOOK) {
-                if bytes_in(&self.folder) > reach.bytes {
-                    return Err(GitError::Large(reach.bytes));
-                }
+            if looked.elapsed() > LOOK {
+                self.within(reach)?;
                 looked = Instant::now();
             }
             std::thread::sleep(pause);
@@ -264,7 +273,7 @@ mod tests {
 
     fn checkout() -> (tempfile::TempDir, Checkout) {
         let dir = tempfile::tempdir().unwrap();
-        let checkout = Checkout { folder: dir.path().to_owned() };
+        let checkout = Checkout { folder: dir.path().to_owned(), header: None };
         checkout.git("init", &["--quiet", "--bare", "--template="]).unwrap();
         (dir, checkout)
     }

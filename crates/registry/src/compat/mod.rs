@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod flat;
+pub mod fppm;
 pub mod shapes;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// The routes of all ecosystems.
 pub fn routes() -> Router<App> {
-    Router::new()
+    Router::new().merge(fppm::routes())
 }
 
 /// The shape of errors at a path; `None` for the registry's own paths.

@@ -47,6 +47,7 @@ pub fn job(repository: &str, run: u32) -> Publisher {
         repository: repository.to_owned(),
         git_ref: "refs/tags/v1.0.0".to_owned(),
         sha: "0".repeat(40),
+        repository_visibility: None,
         workflow_ref: None,
         job_workflow_ref: None,
         environment: None,

@@ -67,6 +67,8 @@ pub struct Reads {
     pub index_files: Box<dyn IndexFiles>,
     /// Downloads that are not written yet.
     pub downloads: Counter,
+    /// Releases as commits, for F Prime's client.
+    pub packs: crate::compat::fppm::Packs,
     /// Turns of `ato`'s downloads.
     pub spacing: Spacing,
     /// Rehearsals that prove nothing.
@@ -82,6 +84,7 @@ impl Default for Reads {
             catalogue: Box::new(LedgerCatalogue::default()),
             index_files: Box::new(index::NoIndexFiles),
             downloads: Counter::default(),
+            packs: crate::compat::fppm::Packs::default(),
             spacing: Spacing::default(),
             rehearsals: PerMinute::new(120, 1_200),
             unpacking: Semaphore::new(4),

@@ -26,6 +26,10 @@ const MANIFESTS: &[(&str, &str)] = &[
         "name: usb-c\nversion: 1.0\nauthor: [Ada, {name: B}]\nrequires-kicad-tools: '>=0.10'\ndependencies: {acme/x: ^1, y: 2}\nblocks: [{name: a, entry: a.kicad_sch}, 3]\nfootprints: ['R:R_0402', a.pretty/b.kicad_mod]\nsymbols: ['Device:R', /a]\n",
     ),
     (
+        "fppm",
+        "package_info: {id: a.b/C, name: [x], repo: << X >>, author: a <b>, license: mit OR}\nfprime_info: {built-with: 3.4, compatible-with: [v3, '>x']}\ndependencies: [a/b@^1, c/d, e]\nconfig_objects: ['a/{{cookiecutter.X}}.fpp', ../x]\n",
+    ),
+    (
         "pyproject",
         "[project]\nname = 'A_b..c'\ndynamic = ['version']\ndependencies = ['a[b]>=1,<2; extra == \"x\"', 'c @ https://h/c.whl', 'd (==1.*)']\nlicense = {file = 'LICENSE'}\n[project.urls]\n'Source\\Code' = 'https://h'\n[project.scripts]\nx = 'a:b'\n[dependency-groups]\ndev = [{include-group = 'x'}]\n[tool.packhouse]\n",
     ),
@@ -37,6 +41,13 @@ const MANIFESTS: &[(&str, &str)] = &[
 
 /// Files beside a manifest; see `fuzz_targets/manifest.rs`.
 const BESIDE: &[u8] = b"\xff\xferef: a\nlabel: \x1b[31m\xff\xfe# Read me\n<<<<<<< x\n\xff\xfeMIT\xff\xfeAWS_SECRET_ACCESS_KEY=x\n";
+
+/// A registry, a project and a lockfile of F Prime; see `fuzz_targets/fppm.rs`.
+const FPPM: [&str; 3] = [
+    "\x00name: n\npublisher: p\ndescription: d\nupdated-on: 2024-07-10\nnamespaces:\n- A:\n  - B: {git: https://u:p@h/b, stable: 1.0}\n  - BC: [{git: git@h:c}, {stable: 0123456}]\n  D: {E: {git: /e}}\n- F:\n",
+    "\x01project: {name: 'A \\x1b', on: [1.0, {a: ~}]}\nregistries: [https://h/r.yaml, ../r.yaml]\npackages:\n- {name: a/B, version: 1.0}\n- name: a/C\n  version: v1\n",
+    "\x02schema: 1\npackages:\n- {name: a/B, version: v1, commit: 0123456789abcdef0123456789abcdef01234567, git: /b, registry: r.yaml}\n",
+];
 
 /// Files of a circuit; see `fuzz_targets/audit.rs`.
 const AUDITS: [&[u8]; 2] = [
@@ -62,6 +73,7 @@ fn main() -> io::Result<()> {
     let texts = ["^1.2 || >=2 <3", "~=1.4,!=1.4.2", "==1.*", "1.2 - 1.4", "^0.3.0", "*", "name>=1"];
     Folder::new(root, "requirement")?.write_all(texts.map(|text| format!("{text}1.2.3")))?;
     Folder::new(root, "zip_pack")?.write("some", b"src/a.py\0Read me\x01docs/b.md\0\x02a")?;
+    Folder::new(root, "fppm")?.write_all(FPPM)?;
     manifests(root)?;
     Folder::new(root, "audit")?.write_all(AUDITS)?;
     tokens(&root.join("../fuzz-token"))

@@ -44,9 +44,11 @@ fuzz_target!(|input: &[u8]| {
             let text = text.map_or("", String::as_str);
             assert_eq!(printable(text), text);
         }
-        let lines = finding.path.as_deref().and_then(|path| tree.get(path)).map(|file| {
-            file.bytes.iter().filter(|byte| **byte == b'\n').count() + 1
-        });
+        let lines = finding
+            .path
+            .as_deref()
+            .and_then(|path| tree.get(path))
+            .map(|file| file.bytes.iter().filter(|byte| **byte == b'\n').count() + 1);
         let line = finding.line.map_or(0, |line| line as usize);
         assert!(lines.is_none_or(|lines| line <= lines), "{finding:?}");
     }

@@ -6,7 +6,7 @@
 
 use std::io::{Cursor, Read as _};
 
-use libfuzzer_sys::{fuzz_target, Corpus};
+use libfuzzer_sys::{Corpus, fuzz_target};
 use packhouse_core::archive::{ArchiveError, corpus, read, read_parallel, scan};
 use packhouse_core::limits::Limits;
 

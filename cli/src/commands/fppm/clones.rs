@@ -1,0 +1,53 @@
+//! Repositories, as the `git` program clones them.
+
+use std::path::Path;
+
+use packhouse_client::ClientError;
+use packhouse_client::fppm::install::Repositories;
+use packhouse_core::escape::{excerpt, printable};
+use packhouse_core::secret::Secret;
+use packhouse_forge::git::{Checkout, Cloned, GitError};
+
+use crate::ui::{Ui, shown};
+
+pub(super) struct Clones<'a> {
+    pub(super) ui: &'a Ui,
+}
+
+impl Repositories for Clones<'_> {
+    fn install(
+        &self,
+        url: &str,
+        reference: &str,
+        header: Option<&Secret>,
+        folder: &Path,
+    ) -> Result<String, ClientError> {
+        self.ui.step(&format!("cloning {}", printable(url)));
+        let cloned = Cloned::make(url, reference, header, folder).map_err(|error| {
+            let message = match error {
+                // The folder is one of ours, and says nothing to anybody.
+                GitError::Refused { said, .. } => {
+                    format!("`{}` cannot be installed: {said}", excerpt(url, 200))
+                }
+                error => format!("`{}` cannot be installed: {error}", excerpt(url, 200)),
+            };
+            let help = "look at the address and the version; `git ls-remote` lists what there is";
+            ClientError::Usage { message, help: help.to_owned() }
+        })?;
+        Ok(cloned.commit().as_str().to_owned())
+    }
+
+    fn state(&self, folder: &Path) -> Result<Option<(String, bool)>, ClientError> {
+        // A folder without one would be taken for a part of the project's own checkout.
+        if !folder.join(".git").exists() {
+            return Ok(None);
+        }
+        let failed = |error: GitError| ClientError::Usage {
+            message: format!("git cannot tell what `{}` is: {error}", shown(folder)),
+            help: "overwrite it with `--force`".to_owned(),
+        };
+        let Some(checkout) = Checkout::find(folder).map_err(failed)? else { return Ok(None) };
+        let Some(commit) = checkout.head().map_err(failed)? else { return Ok(None) };
+        Ok(Some((commit.as_str().to_owned(), checkout.is_dirty().map_err(failed)?)))
+    }
+}

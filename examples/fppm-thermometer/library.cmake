@@ -1,0 +1,1 @@
+add_fprime_subdirectory("${CMAKE_CURRENT_LIST_DIR}/Thermometer")
