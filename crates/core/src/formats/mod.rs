@@ -4,11 +4,13 @@
 //! one counts, and it counts even when it is broken, so that a slip in it never publishes another
 //! package by accident.
 
+mod apl;
 mod ato;
 mod attune;
 mod dependencies;
 mod edit;
 mod fields;
+mod json5;
 mod packhouse;
 mod pep508;
 mod pyproject;
@@ -78,11 +80,11 @@ pub struct Broken {
 
 /// All formats, the first one that finds a manifest at a root owning it.
 ///
-/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml` and `pack.yaml` name
-/// one ecosystem; `pyproject.toml` comes last, because projects of all kinds keep one for their
+/// `packhouse.yaml` is written for the registry alone, so it wins; `apl-project.json`, `ato.yaml` and
+/// `pack.yaml` name one ecosystem; `pyproject.toml` comes last, because projects of all kinds keep one for their
 /// tools. Endpoints that serve one ecosystem's own client ask [`by_id`] instead.
 pub static FORMATS: &[&dyn Format] =
-    &[&packhouse::Packhouse, &ato::Ato, &attune::Attune, &pyproject::Pyproject];
+    &[&packhouse::Packhouse, &apl::Apl, &ato::Ato, &attune::Attune, &pyproject::Pyproject];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
