@@ -59,12 +59,17 @@ pub enum ContentsError {
 /// [`ContentsError`] with what is wrong, and where.
 pub fn repack(zip: &[u8], limits: &Limits) -> Result<Packed, ContentsError> {
     let tree = archive::foreign(zip, limits)?;
-    let config = read(&tree)?;
+    let config = config(&tree)?;
+    listed(&config, &tree)?;
     Ok(Packed { config, archive: archive::pack(&tree)? })
 }
 
-/// The config at the root of `tree`, whose files all have to be there.
-fn read(tree: &Tree) -> Result<Config, ContentsError> {
+/// The config at the root of `tree`.
+///
+/// # Errors
+///
+/// [`ContentsError`] with line, column and field.
+pub fn config(tree: &Tree) -> Result<Config, ContentsError> {
     let found = formats::by_id("apl").map_or(Found::Missing, |format| format.read(tree));
     let manifest = match found {
         Found::Package(manifest) => manifest,
@@ -76,7 +81,11 @@ fn read(tree: &Tree) -> Result<Config, ContentsError> {
         let Problem { field, message, help, .. } = problem;
         return Err(ContentsError::Field { line, column, field, message, help });
     }
-    let config = Config::from_json(&manifest.original)?;
+    Ok(Config::from_json(&manifest.original)?)
+}
+
+/// All files that the config lists have to be there.
+fn listed(config: &Config, tree: &Tree) -> Result<(), ContentsError> {
     for path in config.files().into_iter().chain(config.source()) {
         let plain = path.trim_start_matches("./").trim_end_matches('/');
         let inside = |file: &str| {
@@ -87,7 +96,7 @@ fn read(tree: &Tree) -> Result<Config, ContentsError> {
             return Err(ContentsError::Listed(crate::escape::excerpt(path, 200)));
         }
     }
-    Ok(config)
+    Ok(())
 }
 
 #[cfg(test)]

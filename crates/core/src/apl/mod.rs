@@ -10,7 +10,7 @@ mod tree;
 mod version;
 
 pub use config::{Config, ConfigError, FILE, Need, NeedError};
-pub use contents::{ContentsError, Packed, repack};
+pub use contents::{ContentsError, Packed, config, repack};
 pub use filter::{Filter, FilterError};
 pub use id::{ECOSYSTEM, IdError, PackageId, ProjectId};
 pub use index::{Index, IndexError};

@@ -249,7 +249,11 @@ impl<'a> Parser<'_, 'a> {
             }
             Some(c) if !c.is_ascii_digit() => c,
             _ => {
-                return Err(self.wrong_at(start, "the escape is none", "write `\\\\` for one `\\`"));
+                return Err(self.wrong_at(
+                    start,
+                    "the escape is none",
+                    "write `\\\\` for one `\\`",
+                ));
             }
         };
         text.push(c);
