@@ -38,9 +38,10 @@ use crate::rate::PerMinute;
 use crate::spacing::{Spacing, Turns};
 use crate::{guard, pages};
 
-pub(crate) use blobs::safe_headers;
+pub(crate) use blobs::{disposition, safe_headers};
 pub(crate) use files::readme;
 pub use index::{IndexFiles, index_of};
+pub(crate) use package::out_of_service;
 pub use view::latest;
 pub(crate) use view::listed;
 
@@ -67,6 +68,8 @@ pub struct Reads {
     pub index_files: Box<dyn IndexFiles>,
     /// Downloads that are not written yet.
     pub downloads: Counter,
+    /// What is held of APL.
+    pub apl: crate::compat::apl::View,
     /// Turns of `ato`'s downloads.
     pub spacing: Spacing,
     /// Rehearsals that prove nothing.
@@ -82,6 +85,7 @@ impl Default for Reads {
             catalogue: Box::new(LedgerCatalogue::default()),
             index_files: Box::new(index::NoIndexFiles),
             downloads: Counter::default(),
+            apl: crate::compat::apl::View::default(),
             spacing: Spacing::default(),
             rehearsals: PerMinute::new(120, 1_200),
             unpacking: Semaphore::new(4),
