@@ -57,6 +57,7 @@ fn fields(format: &str) -> [&'static str; 5] {
             "`project.license`",
             "`project.description`",
         ],
+        "apl" => ["`group` and `name`", "`version`", "`repository`", "`license`", "`description`"],
         "attune" => ["`ref`", "`version`", "`repository`", "`license`", "`description`"],
         _ => [
             "`package.identifier`",

@@ -182,12 +182,13 @@ fn about(manifest: &Manifest, problem: &Problem) -> About {
         return About::Other;
     }
     match (manifest.format, problem.field.as_str()) {
-        ("attune", "ref") | ("pyproject", "project.name") | (_, "package.identifier") => {
-            About::Name
-        }
-        ("attune", "version") | ("pyproject", "project.version") | (_, "package.version") => {
-            About::Version
-        }
+        ("apl", "group" | "name")
+        | ("attune", "ref")
+        | ("pyproject", "project.name")
+        | (_, "package.identifier") => About::Name,
+        ("apl" | "attune", "version")
+        | ("pyproject", "project.version")
+        | (_, "package.version") => About::Version,
         _ => About::Other,
     }
 }

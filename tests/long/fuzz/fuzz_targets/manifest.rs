@@ -146,7 +146,7 @@ fn set(
         assert_eq!(found, Some(version), "in\n{text}");
     }
     let parents = match format.id() {
-        "attune" => "",
+        "apl" | "attune" => "",
         "pyproject" => "/project",
         _ => "/package",
     };

@@ -116,7 +116,7 @@ async fn a_posted_zip_is_a_release_that_is_listed_and_fetched() {
     assert_eq!(post(&app, &acme, bytes).await.status, 200);
     let other = post(&app, &acme, zip("Dyalog-Conga-v3.1.3", &[], "a←2")).await;
     assert_eq!(other.status, 409);
-    assert!(other.error().contains("is already published"), "{}", other.error());
+    assert!(other.error().contains("is already released"), "{}", other.error());
 }
 
 #[tokio::test]
