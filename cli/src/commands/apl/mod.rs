@@ -28,14 +28,8 @@ impl Answer {
 }
 
 pub(crate) fn run(args: &Apl, global: &Global, ui: &Ui) -> anyhow::Result<ExitCode> {
-    let access = Access {
-        token: context::given_token(global)?,
-        options: Options {
-            ca_file: var("SSL_CERT_FILE").map(std::path::PathBuf::from),
-            ..Options::default()
-        },
-    };
-    let (rc, message, fields) = match answer(&args.verb, access) {
+    let answered = access(global).and_then(|access| answer(&args.verb, access));
+    let (rc, message, fields) = match answered {
         Ok(answer) => {
             if !ui.json {
                 let lines: String =
@@ -57,6 +51,15 @@ pub(crate) fn run(args: &Apl, global: &Global, ui: &Ui) -> anyhow::Result<ExitCo
         ui.print_json(&Value::Object(document))?;
     }
     Ok(ExitCode::from(rc))
+}
+
+/// What a server is spoken to with.
+fn access(global: &Global) -> AplResult<Access> {
+    let token = context::given_token(global);
+    // A token that is none is told as everything else is: as `rc` and `msg`.
+    let token = token.map_err(|error| AplError::Token(error.to_string()))?;
+    let ca_file = var("SSL_CERT_FILE").map(std::path::PathBuf::from);
+    Ok(Access { token, options: Options { ca_file, ..Options::default() } })
 }
 
 fn answer(verb: &AplVerb, access: Access) -> AplResult<Answer> {

@@ -22,6 +22,9 @@ pub enum AplError {
         /// What would be right.
         reason: String,
     },
+    /// A token that cannot be one.
+    #[error("{0}")]
+    Token(String),
     /// Nothing there.
     #[error("`{}` is no registry: it has no folder `packages`; `packhouse apl new` makes one", .0.display())]
     NoRegistry(PathBuf),
@@ -114,6 +117,7 @@ impl AplError {
             | Self::NoIndex(_)
             | Self::Missing(_) => 3,
             Self::Tree(_) => 2,
+            Self::Token(_) => 4,
             Self::Exists(_) => 5,
             Self::Other { .. } => 6,
             Self::Refused { status, .. } => match status {
