@@ -1,5 +1,6 @@
 //! What can be asked of `packhouse`.
 
+mod apl;
 mod deploy;
 mod fppm;
 mod github_app;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
+pub(crate) use apl::{Apl, AplTree, AplVerb};
 pub(crate) use deploy::Deploy;
 use fppm::FppmFlags;
 pub(crate) use fppm::{
@@ -142,6 +144,8 @@ pub(crate) enum Command {
     Deprecate(Mark),
     /// Show or change from where a package may be published
     Policy(Policy),
+    /// Registries of APL packages, as APM knows them
+    Apl(Apl),
     /// What operators of a registry do
     Admin(Admin),
     /// Look at a live registry from outside, as a stranger would

@@ -68,6 +68,7 @@ fn run(cli: Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => commands::explain::run(&args, ui),
         Command::Completions(args) => commands::completions::completions(&args, ui),
         Command::Man(args) => commands::completions::man(&args, ui),
+        Command::Apl(args) => return commands::apl::run(&args, global, ui),
         Command::Serve(args) => return serve::run(&args.config()?),
         Command::Demo(args) => return demo::run(&args, ui),
     };

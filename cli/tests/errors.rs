@@ -48,7 +48,7 @@ fn a_folder_without_a_manifest() {
     assert_snapshot!(packhouse(empty.path(), &["audit"], &[]), @"
     exit 3
     error: `.` holds no manifest
-    hint: manifests are `packhouse.yaml`, `ato.yaml`, `pack.yaml`, `pyproject.toml`; `packhouse init` writes one
+    hint: manifests are `packhouse.yaml`, `apl-project.json`, `ato.yaml`, `pack.yaml`, `pyproject.toml`; `packhouse init` writes one
     ");
     assert_snapshot!(packhouse(empty.path(), &["pack", "nothing"], &[]), @"
     exit 3
@@ -282,7 +282,7 @@ fn init_writes_what_audit_accepts_and_overwrites_nothing() {
     hint: `packhouse audit` tells what it still needs
     ");
     assert_eq!(std::fs::read_to_string(dir.path().join("sensor/README.md")).unwrap(), "mine\n");
-    for format in ["ato", "pyproject", "attune"] {
+    for format in ["apl", "ato", "pyproject", "attune"] {
         let said = packhouse(
             dir.path(),
             &["init", format, "--format", format, "--identifier", "acme/my-thing"],

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use packhouse_core::apl::ProjectId;
 use packhouse_core::escape::printable;
 use packhouse_core::formats;
 use packhouse_core::identifier::Identifier;
@@ -133,6 +134,7 @@ fn manifest(
             quoted(license)?,
             quoted(repository)?,
         ),
+        "apl" => apl(identifier, version, summary, license, repository),
         "attune" => format!(
             "ref: {}\nlabel: {}\ndescription: {}\nversion: {}\n",
             identifier.name().replace('-', "_"),
@@ -148,6 +150,31 @@ fn manifest(
             .into());
         }
     })
+}
+
+/// `apl-project.json`; where the identifier's name is no `group-name`, the owner stands for the group.
+fn apl(
+    identifier: &Identifier,
+    version: &str,
+    summary: &str,
+    license: &str,
+    repository: &str,
+) -> String {
+    let word = |text: &str| text.replace('-', "_");
+    let (group, name) = match identifier.rest().parse::<ProjectId>() {
+        Ok(project) => (project.group().to_owned(), project.name().to_owned()),
+        Err(_) => (word(identifier.owner()), word(identifier.name())),
+    };
+    let config = serde_json::json!({
+        "group": group,
+        "name": name,
+        "version": version,
+        "description": summary,
+        "license": license,
+        "repository": repository,
+        "dependencies": [],
+    });
+    format!("{config:#}\n")
 }
 
 /// Writes a file that is not there.

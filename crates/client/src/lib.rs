@@ -2,11 +2,12 @@
 //!
 //! [`plan`] turns folders into packages that are ready to go, [`publish`] sends them, [`fetch`]
 //! brings one back and proves that its bytes are right; a [`project`] gets what it needs through the
-//! [`cache`]. [`http`] is the one way to a registry,
+//! [`cache`]. [`apl`] is the registry module of another community. [`http`] is the one way to a registry,
 //! [`token`] the one way to a credential. Everything that a registry answers is hostile until it is
 //! checked: answers are bounded, redirects are not followed, and no text of a registry decides for
 //! whom a token is made.
 
+pub mod apl;
 pub mod built;
 pub mod cache;
 pub mod error;

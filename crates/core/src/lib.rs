@@ -5,6 +5,7 @@
 //! [`policy`] decide who may publish; [`api`] is what goes over the wire.
 
 pub mod api;
+pub mod apl;
 pub mod archive;
 pub mod audit;
 pub mod claims;

@@ -60,6 +60,10 @@ impl Default for Limits {
     }
 }
 
+/// The largest package that is posted in one request, in bytes. A function on AWS takes 6 MB, in which
+/// bytes are written as Base64; larger packages go to the store itself.
+pub const POSTED_BYTES: u64 = 4 << 20;
+
 /// How far two clocks may differ: one constant for token checks and for keeping seen `jti`s.
 pub const LEEWAY_SECONDS: i64 = 60;
 

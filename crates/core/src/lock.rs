@@ -268,8 +268,10 @@ impl Locked {
         put("identifier", &self.identifier.to_string());
         if let Some(version) = &self.version {
             put("version", version.text());
-            if version.order() != Order::SemVer {
-                put("order", "pep440");
+            match version.order() {
+                Order::SemVer => {}
+                Order::Pep440 => put("order", "pep440"),
+                Order::Apl => put("order", "apl"),
             }
         }
         match &self.source {
@@ -514,10 +516,11 @@ impl Fields {
         let order = match take("order").as_deref() {
             None => Order::SemVer,
             Some("pep440") => Order::Pep440,
+            Some("apl") => Order::Apl,
             Some(other) => {
                 return Err(wrong(
                     line,
-                    format!("`order` is `{}`, it should be `pep440`", excerpt(other, 60)),
+                    format!("`order` is `{}`, it should be `pep440` or `apl`", excerpt(other, 60)),
                 ));
             }
         };

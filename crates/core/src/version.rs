@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apl::AplVersion;
 use crate::escape::{excerpt, printable};
 use crate::identifier::Identifier;
 
@@ -33,14 +34,17 @@ pub enum Order {
     SemVer,
     /// Python's PEP 440.
     Pep440,
+    /// APL's: three numbers, prereleases in the order of their characters.
+    Apl,
 }
 
 impl Order {
-    /// What readers call it: `semantic` or `PEP 440`.
+    /// What readers call it: `semantic`, `PEP 440` or `valid APL`.
     pub fn label(self) -> &'static str {
         match self {
             Order::SemVer => "semantic",
             Order::Pep440 => "PEP 440",
+            Order::Apl => "valid APL",
         }
     }
 }
@@ -50,7 +54,8 @@ impl Order {
 /// PEP 440 `1.0` and `1.0.0` are one.
 ///
 /// Within an order, `<` is the order's precedence. Across orders, which meet within one package only
-/// where it changed its format, all semantic versions are below all of PEP 440: arbitrary, but total.
+/// where it changed its format, all semantic versions are below all of PEP 440, and those below all of
+/// APL's: arbitrary, but total.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct Version {
@@ -64,6 +69,7 @@ pub struct Version {
 pub(crate) enum Parsed {
     SemVer(semver::Version),
     Pep440(pep440_rs::Version),
+    Apl(AplVersion),
 }
 
 /// A version in JSON.
@@ -132,6 +138,10 @@ impl Version {
                 })?;
                 (pep440_key(&version), Parsed::Pep440(version))
             }
+            Order::Apl => {
+                let version = AplVersion::parse(text).map_err(wrong)?;
+                (version.to_string(), Parsed::Apl(version))
+            }
         };
         Ok(Self { text: text.to_owned(), key, parsed })
     }
@@ -170,6 +180,7 @@ impl Version {
         match self.parsed {
             Parsed::SemVer(_) => Order::SemVer,
             Parsed::Pep440(_) => Order::Pep440,
+            Parsed::Apl(_) => Order::Apl,
         }
     }
     /// As the publisher wrote it.
@@ -178,15 +189,16 @@ impl Version {
     }
     /// The canonical text: what makes two versions one. ASCII letters, digits, `.`, `-` and, for an
     /// epoch of PEP 440, `!`; a digit first, so it is safe in URLs, object keys and file names. Keys
-    /// of semantic versions can differ in case alone (`1.0.0-RC`, `1.0.0-rc`).
+    /// of semantic versions and of APL's can differ in case alone (`1.0.0-RC`, `1.0.0-rc`).
     pub fn key(&self) -> &str {
         &self.key
     }
-    /// Whether it is a prerelease (SemVer: has one; PEP 440: a, b, rc or dev).
+    /// Whether it is a prerelease (SemVer, APL: has one; PEP 440: a, b, rc or dev).
     pub fn is_prerelease(&self) -> bool {
         match &self.parsed {
             Parsed::SemVer(version) => !version.pre.is_empty(),
             Parsed::Pep440(version) => version.any_prerelease(),
+            Parsed::Apl(version) => !version.pre.is_empty(),
         }
     }
     /// What a new project would rather have: any stable version before a prerelease, then the higher one.
@@ -217,7 +229,7 @@ fn strip_name<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     if same && !name.is_empty() { rest.strip_prefix(['-', '@', '/']) } else { None }
 }
 
-/// A version in either order, for errors.
+/// A version in every order, for errors.
 const EXAMPLE: &str = "1.2.3";
 
 /// What is wrong with a text that is no semantic version, with the commonest slips named.
@@ -270,6 +282,7 @@ impl Ord for Version {
             (Parsed::Pep440(a), Parsed::Pep440(b)) => {
                 a.clone().without_local().cmp(&b.clone().without_local())
             }
+            (Parsed::Apl(a), Parsed::Apl(b)) => a.cmp(b),
             _ => self.order().cmp(&other.order()),
         };
         // pep440_rs takes a missing number for the largest one, so two keys can tie.
@@ -325,6 +338,16 @@ mod tests {
     }
 
     #[test]
+    fn apl_orders_prereleases_by_their_characters() {
+        let apl = |text: &str| Version::parse(Order::Apl, text).unwrap();
+        let rising =
+            ["0.9.10", "1.0.0-a", "1.0.0-rc.1", "1.0.0-rc.10", "1.0.0-rc.2", "1.0.0", "1.0.1-x"];
+        assert!(rising.windows(2).all(|pair| apl(pair[0]) < apl(pair[1])));
+        assert_eq!((apl("01.02.3-rc.1+b").key(), apl("1.0.0+a-b")), ("1.2.3-rc.1", apl("1.0.0")));
+        assert!(apl("1.0.0-01").is_prerelease() && pep("9.0") < apl("1.0.0"));
+    }
+
+    #[test]
     fn pep_440_spellings_of_one_version_share_a_key() {
         for (text, key) in [
             ("1.0", "1"),
@@ -374,6 +397,10 @@ mod tests {
             (Order::SemVer, " 1.2.3"),
             (Order::SemVer, "1.2.99999999999999999999"),
             (Order::SemVer, "1.2.3\u{202e}"),
+            (Order::Apl, "1.2"),
+            (Order::Apl, "1.2.3-rc_1"),
+            (Order::Apl, "1.2.3+a.b"),
+            (Order::Apl, "1..3"),
             (Order::Pep440, "v1.0"),
             (Order::Pep440, "1.0-final"),
             (Order::Pep440, "abc"),
@@ -395,6 +422,10 @@ mod tests {
         ` 1.2.3` is not a semantic version: it has ' ' at byte 0, remove it
         `1.2.99999999999999999999` is not a semantic version: value of patch version number exceeds u64::MAX; write for example `1.2.3` or `1.2.3-rc.1`
         `1.2.3\u{202e}` is not a semantic version: it has '\u{202e}' at byte 5, remove it
+        `1.2` is not a valid APL version: it needs three numbers and has 2; write for example `1.2.3` or `1.2.3-rc.1`
+        `1.2.3-rc_1` is not a valid APL version: behind `-` stand words of letters, digits and `-`, parted by dots; write for example `1.2.3` or `1.2.3-rc.1`
+        `1.2.3+a.b` is not a valid APL version: behind `+` stands one word of letters, digits and `-`; write for example `1.2.3` or `1.2.3-rc.1`
+        `1..3` is not a valid APL version: `` is no number; write for example `1.2.3` or `1.2.3-rc.1`
         `v1.0` is not a PEP 440 version: the `v` belongs to the tag, write `1.0`
         `1.0-final` is not a PEP 440 version: after parsing `1.0`, found `-final`, which is not part of a valid version; write for example `1.2.3`, `1.2rc1` or `1.2.post1`
         `abc` is not a PEP 440 version: expected version to start with a number, but no leading ASCII digits were found; write for example `1.2.3`, `1.2rc1` or `1.2.post1`

@@ -34,6 +34,7 @@ fn example(name: &str) -> (Manifest, Tree) {
 #[test]
 fn every_example_is_complete_and_free_of_complaints() {
     for (name, format, identifier) in [
+        ("apl-package", "apl", "acme/Acme-Moon"),
         ("ato-sensor", "ato", "acme/sensor"),
         ("ato-board", "ato", "acme/board"),
         ("python-process", "pyproject", "acme/pbg-growth"),

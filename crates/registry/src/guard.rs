@@ -93,7 +93,10 @@ fn is_loopback(host: &str) -> bool {
 
 /// A private registry answers reads to holders of a token only. Publishing checks its own tokens.
 async fn gate(service: &Service, method: &Method, uri: &Uri, headers: &HeaderMap) -> ApiResult<()> {
-    let reads = *method == Method::GET || *method == Method::HEAD || uri.path() == "/v1/closure";
+    let reads = *method == Method::GET
+        || *method == Method::HEAD
+        || uri.path() == "/v1/closure"
+        || compat::apl::is_read(uri.path());
     let always = ["/healthz", "/openapi.json", "/v0/motd", "/github/app"].contains(&uri.path())
         || uri.path().starts_with("/v1/publish/")
         || uri.path().starts_with("/v1/admin/")

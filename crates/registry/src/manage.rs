@@ -233,7 +233,9 @@ pub(crate) fn mark(
 
 fn any_order(text: &str) -> Result<Version, packhouse_core::version::VersionError> {
     use packhouse_core::version::Order;
-    Version::parse(Order::SemVer, text).or_else(|_| Version::parse(Order::Pep440, text))
+    Version::parse(Order::SemVer, text)
+        .or_else(|_| Version::parse(Order::Pep440, text))
+        .or_else(|error| Version::parse(Order::Apl, text).map_err(|_| error))
 }
 
 /// The version of a package that a text names, in the order of the package's releases.

@@ -2,7 +2,7 @@
 //!
 //! [`pack()`] writes the one zip of a tree. [`scan()`] takes an archive apart byte for byte and lists
 //! its files; [`read()`], [`read_parallel`] and [`unpack`] scan, ask a second parser, and unpack under
-//! limits. Nothing here touches a disk: who writes files joins a [`TreePath`], which is safe on
+//! limits. [`foreign()`] reads what other programs packed, to pack it anew. Nothing here touches a disk: who writes files joins a [`TreePath`], which is safe on
 //! every system, to a folder of their own.
 
 use crate::digest::{Digest, TreeDigest};
@@ -12,6 +12,7 @@ use crate::tree::TreePath;
 pub mod corpus;
 mod error;
 mod extra;
+mod foreign;
 mod format;
 mod inflate;
 mod opinion;
@@ -20,6 +21,7 @@ mod read;
 mod scan;
 
 pub use error::ArchiveError;
+pub use foreign::foreign;
 pub use pack::pack;
 pub use read::{read, read_entry, read_parallel, unpack};
 pub use scan::scan;

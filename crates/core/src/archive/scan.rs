@@ -159,7 +159,7 @@ fn file_path(name: &[u8], flags: u16, at: u64, limits: &Limits) -> Result<TreePa
 }
 
 /// Holds the sizes that one header declares against each other and against the limits.
-fn sizes(header: &Common, name: &[u8], limits: &Limits) -> Result<(), ArchiveError> {
+pub(super) fn sizes(header: &Common, name: &[u8], limits: &Limits) -> Result<(), ArchiveError> {
     let (packed, bytes) = (u64::from(header.packed), u64::from(header.bytes));
     if header.method == STORED && packed != bytes {
         return Err(ArchiveError::StoredSize { path: shown(name), packed, bytes });
@@ -246,7 +246,7 @@ fn agree(file: &File<'_>, central: &Central, name: &[u8]) -> Result<(), ArchiveE
 /// What external attributes make of a file, unless it is a plain one. The upper half is a Unix mode
 /// (Python writes it on Windows too, and leaves the type away where it packs a text), the lower
 /// half are the attributes of DOS and Windows.
-fn irregular(attributes: u32) -> Option<&'static str> {
+pub(super) fn irregular(attributes: u32) -> Option<&'static str> {
     let (mode, dos) = (attributes >> 16, attributes & 0xffff);
     match mode & MODE_TYPE {
         0 | MODE_REGULAR => {}

@@ -226,7 +226,7 @@ fn about(manifest: &Manifest, problem: &Problem) -> About {
         return About::Other;
     }
     match fields(manifest.format) {
-        [name, ..] if name == problem.field => About::Name,
+        [names, ..] if names.split(" and ").any(|name| name == problem.field) => About::Name,
         [_, version, ..] if version == problem.field => About::Version,
         _ => About::Other,
     }

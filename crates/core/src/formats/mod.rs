@@ -4,12 +4,14 @@
 //! one counts, and it counts even when it is broken, so that a slip in it never publishes another
 //! package by accident.
 
+mod apl;
 mod ato;
 mod attune;
 mod dependencies;
 mod edit;
 pub(crate) mod fields;
 mod fppm;
+mod json5;
 mod kicad;
 mod packhouse;
 mod pep508;
@@ -91,12 +93,13 @@ pub struct Broken {
 
 /// All formats, the first one that finds a manifest at a root owning it.
 ///
-/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml`, `pack.yaml`,
-/// `package.yaml` and `kicad-tools-block.yaml` name one ecosystem each; `pyproject.toml` comes last, because
+/// `packhouse.yaml` is written for the registry alone, so it wins; `apl-project.json`, `ato.yaml`,
+/// `pack.yaml`, `package.yaml` and `kicad-tools-block.yaml` name one ecosystem each; `pyproject.toml` comes last, because
 /// projects of all kinds keep one for their tools. Endpoints that serve one ecosystem's own client ask
 /// [`by_id`] instead.
 pub static FORMATS: &[&dyn Format] = &[
     &packhouse::Packhouse,
+    &apl::Apl,
     &ato::Ato,
     &attune::Attune,
     &fppm::Fppm,

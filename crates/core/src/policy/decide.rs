@@ -68,6 +68,7 @@ pub fn decide_manage(
     let of_tag = |order| Version::from_tag(order, tag, identifier.rest());
     let version = of_tag(Order::SemVer)
         .or_else(|_| of_tag(Order::Pep440))
+        .or_else(|_| of_tag(Order::Apl))
         .or_else(|_| Version::parse(Order::SemVer, "0.0.0"));
     let version = version.map_err(|error| Refusal {
         code: ErrorCode::TagMismatch,

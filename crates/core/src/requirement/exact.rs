@@ -7,17 +7,19 @@ use crate::version::{Order, Version};
 pub(super) struct Rule {
     semver: Option<Version>,
     pep440: Option<Version>,
+    apl: Option<Version>,
 }
 
 impl Rule {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let semver = Version::parse(Order::SemVer, text);
         let pep440 = Version::parse(Order::Pep440, text).ok();
+        let apl = Version::parse(Order::Apl, text).ok();
         match semver {
-            Err(error) if pep440.is_none() => {
+            Err(error) if pep440.is_none() && apl.is_none() => {
                 Err(format!("it must be one exact version: {}", error.reason))
             }
-            semver => Ok(Self { semver: semver.ok(), pep440 }),
+            semver => Ok(Self { semver: semver.ok(), pep440, apl }),
         }
     }
 
@@ -25,6 +27,7 @@ impl Rule {
         let pinned = match version.order() {
             Order::SemVer => &self.semver,
             Order::Pep440 => &self.pep440,
+            Order::Apl => &self.apl,
         };
         pinned.as_ref() == Some(version)
     }

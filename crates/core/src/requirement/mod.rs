@@ -1,9 +1,10 @@
 //! Requirements: which versions of a dependency are admitted, in the grammar of its format.
 //!
 //! A requirement is read once by its grammar's own rules; one file a grammar. It is matched against
-//! a version in the grammar's native order; a version of the other order is carried over where that
+//! a version in the grammar's native order; a version of another order is carried over where that
 //! has one meaning (PEP 440's `1.2` is `1.2.0`), and is not admitted elsewhere (`1!1.2`, `1.2.post1`).
 
+mod apl;
 mod ato;
 mod attune;
 mod cargo;
@@ -16,6 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apl::AplVersion;
 use crate::escape::excerpt;
 use crate::version::{Order, Parsed, Version};
 
@@ -38,6 +40,8 @@ pub enum Grammar {
     Exact,
     /// Attune's (`>= <= > < = ^ ~ *`, one constraint).
     Attune,
+    /// APL's: one exact version, or `^` and one.
+    Apl,
 }
 
 /// Which versions are admitted. Two requirements are equal when grammar and text are.
@@ -58,6 +62,7 @@ enum Rule {
     Pep508(pep508::Rule),
     Exact(exact::Rule),
     Attune(attune::Rule),
+    Apl(apl::Rule),
 }
 
 /// A requirement in JSON.
@@ -101,6 +106,7 @@ impl Requirement {
             Grammar::Pep508 => pep508::Rule::parse(text).map(Rule::Pep508),
             Grammar::Exact => exact::Rule::parse(text).map(Rule::Exact),
             Grammar::Attune => attune::Rule::parse(text).map(Rule::Attune),
+            Grammar::Apl => apl::Rule::parse(text).map(Rule::Apl),
         };
         Ok(Self { grammar, text: text.to_owned(), rule: rule.map_err(wrong)? })
     }
@@ -115,7 +121,7 @@ impl Requirement {
     /// Whether `version` is admitted; a prerelease only where the requirement names one.
     ///
     /// [`Grammar::Ato`] is the exception, because `ato` is: it compares what is left of a version
-    /// without its prerelease.
+    /// without its prerelease. So is [`Grammar::Apl`]: `^` admits every prerelease above its numbers.
     pub fn admits(&self, version: &Version) -> bool {
         match &self.rule {
             Rule::Cargo(rule) => as_semver(version).is_some_and(|v| rule.admits(&v)),
@@ -124,6 +130,7 @@ impl Requirement {
             Rule::Pep508(rule) => as_pep440(version).is_some_and(|v| rule.admits(&v)),
             Rule::Exact(rule) => rule.admits(version),
             Rule::Attune(rule) => as_semver(version).is_some_and(|v| rule.admits(&v)),
+            Rule::Apl(rule) => as_apl(version).is_some_and(|v| rule.admits(&v)),
         }
     }
     /// Whether it admits one version only.
@@ -135,6 +142,7 @@ impl Requirement {
             Rule::Pep508(rule) => rule.is_exact(),
             Rule::Exact(_) => true,
             Rule::Attune(rule) => rule.is_exact(),
+            Rule::Apl(rule) => rule.is_exact(),
         }
     }
 }
@@ -148,6 +156,16 @@ fn as_semver(version: &Version) -> Option<Cow<'_, semver::Version>> {
             numbers(version).map(Cow::Owned)
         }
         Parsed::Pep440(_) => None,
+        // A prerelease such as `01` is APL's alone.
+        Parsed::Apl(_) => semver::Version::parse(version.key()).ok().map(Cow::Owned),
+    }
+}
+
+/// APL's version with the meaning of `version`.
+fn as_apl(version: &Version) -> Option<AplVersion> {
+    match version.parsed() {
+        Parsed::Apl(version) => Some(version.clone()),
+        _ => AplVersion::parse(&as_semver(version)?.to_string()).ok(),
     }
 }
 
@@ -156,7 +174,7 @@ fn as_semver(version: &Version) -> Option<Cow<'_, semver::Version>> {
 fn as_pep440(version: &Version) -> Option<Cow<'_, pep440_rs::Version>> {
     match version.parsed() {
         Parsed::Pep440(version) => Some(Cow::Borrowed(version)),
-        Parsed::SemVer(_) => {
+        Parsed::SemVer(_) | Parsed::Apl(_) => {
             let peer = Version::parse(Order::Pep440, version.key()).ok()?;
             match peer.parsed() {
                 Parsed::Pep440(v)
@@ -174,6 +192,9 @@ fn as_pep440(version: &Version) -> Option<Cow<'_, pep440_rs::Version>> {
 fn numbers(version: &Version) -> Option<semver::Version> {
     match version.parsed() {
         Parsed::SemVer(v) => Some(semver::Version::new(v.major, v.minor, v.patch)),
+        Parsed::Apl(AplVersion { numbers: [major, minor, patch], .. }) => {
+            Some(semver::Version::new(*major, *minor, *patch))
+        }
         Parsed::Pep440(v) => {
             let at = |i: usize| v.release().get(i).copied().unwrap_or(0);
             let longer = v.release().iter().skip(3).any(|&n| n != 0);
@@ -211,13 +232,14 @@ pub(crate) mod tests {
 
     use super::*;
 
-    const GRAMMARS: [Grammar; 6] = [
+    const GRAMMARS: [Grammar; 7] = [
         Grammar::Cargo,
         Grammar::Npm,
         Grammar::Ato,
         Grammar::Pep508,
         Grammar::Exact,
         Grammar::Attune,
+        Grammar::Apl,
     ];
 
     /// Checks rows of `(requirement, admitted versions, refused versions)`, versions parted by blanks.
@@ -297,11 +319,11 @@ pub(crate) mod tests {
                 let Ok(requirement) = Requirement::parse(grammar, &text) else { continue };
                 prop_assert_eq!(requirement.text(), text.as_str());
                 requirement.is_exact();
-                for order in [Order::SemVer, Order::Pep440] {
+                for order in [Order::SemVer, Order::Pep440, Order::Apl] {
                     let version = Version::parse(order, &format!("{numbers}{pre}")).unwrap();
                     let admitted = requirement.admits(&version);
                     let plain = !text.contains(['a', 'b', 'c', '-']);
-                    if version.is_prerelease() && plain && grammar != Grammar::Ato {
+                    if version.is_prerelease() && plain && !matches!(grammar, Grammar::Ato | Grammar::Apl) {
                         prop_assert!(!admitted, "{:?} {} admits {}", grammar, text, version);
                     }
                 }

@@ -10,7 +10,6 @@ mod cycle;
 mod explain;
 mod known;
 mod problem;
-mod select;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +19,6 @@ use crate::version::Version;
 
 pub use known::{Known, ResolveError, SourcePackage};
 pub use problem::Problem;
-pub use select::{Node, SelectError, Selection, select};
 
 /// What is asked for.
 #[derive(Clone, Debug)]

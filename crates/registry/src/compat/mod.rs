@@ -4,6 +4,7 @@
 //! gate, the router. So handlers here answer [`ApiError`] like all others, and [`shaped`], which stands
 //! around everything, writes it again.
 
+pub mod apl;
 pub mod auth;
 pub mod flat;
 pub mod fppm;
@@ -34,7 +35,7 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// The routes of all ecosystems.
 pub fn routes() -> Router<App> {
-    Router::new().merge(fppm::routes())
+    Router::new().merge(apl::routes()).merge(fppm::routes())
 }
 
 /// The shape of errors at a path; `None` for the registry's own paths.

@@ -26,7 +26,7 @@ use crate::oidc::Verifier;
 use crate::ports::{Action, Entry, MarkChange, SystemClock};
 use crate::router::router;
 
-fn app(private: bool, open: bool) -> App {
+pub(super) fn app(private: bool, open: bool) -> App {
     let public_url = PublicUrl::parse("http://localhost:8080").unwrap();
     Arc::new(Service {
         ledger: Arc::new(MemoryLedger::new()),
@@ -54,7 +54,7 @@ fn python(name: &str) -> NativeName {
     NativeName { ecosystem: "python".to_owned(), name: name.to_owned() }
 }
 
-async fn token(app: &App, prefix: &str, actions: &[Action]) -> String {
+pub(super) async fn token(app: &App, prefix: &str, actions: &[Action]) -> String {
     let token = ApiToken::random().unwrap();
     let now = app.clock.now();
     let record = token_record(&token, "a test's", prefix, actions.to_vec(), 1, now);

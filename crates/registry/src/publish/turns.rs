@@ -41,7 +41,27 @@ impl Turns {
     ///
     /// `unavailable` when others still need it after five seconds.
     pub(super) async fn take(&self, intent: &Intent, limits: &Limits) -> ApiResult<Turn> {
-        let mebibytes = Arc::clone(&self.mebibytes).acquire_many_owned(cost_mib(intent, limits));
+        let packed = intent.bytes.saturating_add(intent.artifacts_bytes.unwrap_or_default());
+        self.take_for(packed, limits).await
+    }
+
+    /// Does `work` for the processor with an archive of `bytes`, at its turn.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Turns::take`], and of `work`.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        bytes: u64,
+        limits: &Limits,
+        work: impl FnOnce() -> ApiResult<T> + Send + 'static,
+    ) -> ApiResult<T> {
+        let turn = self.take_for(bytes, limits).await?;
+        super::confirm::blocking(&turn, work).await
+    }
+
+    async fn take_for(&self, packed: u64, limits: &Limits) -> ApiResult<Turn> {
+        let mebibytes = Arc::clone(&self.mebibytes).acquire_many_owned(cost_mib(packed, limits));
         match tokio::time::timeout(PATIENCE, mebibytes).await {
             Ok(Ok(turn)) => Ok(Arc::new(turn)),
             _ => Err(ApiError::new(
@@ -55,8 +75,7 @@ impl Turns {
 }
 
 /// The archives as they came, the largest file in them, and what formats read, in MiB.
-fn cost_mib(intent: &Intent, limits: &Limits) -> u32 {
-    let packed = intent.bytes.saturating_add(intent.artifacts_bytes.unwrap_or_default());
+fn cost_mib(packed: u64, limits: &Limits) -> u32 {
     let unpacked = packed.saturating_mul(limits.ratio).min(limits.file_bytes + KEPT_BYTES);
     let mebibytes = (packed.saturating_add(unpacked) >> 20) + 1;
     u32::try_from(mebibytes).unwrap_or(MEMORY_MIB).min(MEMORY_MIB)

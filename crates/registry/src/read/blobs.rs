@@ -122,7 +122,7 @@ pub(crate) fn safe_headers() -> [(HeaderName, HeaderValue); 3] {
 }
 
 /// `attachment` with the file's name (RFC 6266, RFC 8187).
-pub(super) fn disposition(file: &str) -> HeaderValue {
+pub(crate) fn disposition(file: &str) -> HeaderValue {
     let value = format!("attachment; filename*=UTF-8''{}", urls::escaped(file));
     HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("attachment"))
 }

@@ -38,9 +38,10 @@ use crate::rate::PerMinute;
 use crate::spacing::{Spacing, Turns};
 use crate::{guard, pages};
 
-pub(crate) use blobs::safe_headers;
+pub(crate) use blobs::{disposition, safe_headers};
 pub(crate) use files::readme;
 pub use index::{IndexFiles, index_of};
+pub(crate) use package::out_of_service;
 pub use view::latest;
 pub(crate) use view::listed;
 
@@ -69,6 +70,8 @@ pub struct Reads {
     pub downloads: Counter,
     /// Releases as commits, for F Prime's client.
     pub packs: crate::compat::fppm::Packs,
+    /// What is held of APL.
+    pub apl: crate::compat::apl::View,
     /// Turns of `ato`'s downloads.
     pub spacing: Spacing,
     /// Rehearsals that prove nothing.
@@ -85,6 +88,7 @@ impl Default for Reads {
             index_files: Box::new(index::NoIndexFiles),
             downloads: Counter::default(),
             packs: crate::compat::fppm::Packs::default(),
+            apl: crate::compat::apl::View::default(),
             spacing: Spacing::default(),
             rehearsals: PerMinute::new(120, 1_200),
             unpacking: Semaphore::new(4),

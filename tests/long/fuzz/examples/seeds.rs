@@ -18,6 +18,10 @@ const MANIFESTS: &[(&str, &str)] = &[
         "requires-atopile: ^0.9\npackage:\n  identifier: ACME/X/\u{202e}\n  version: v1\n  authors: [a, {name: b}]\nbuilds: {x: {entry: a.ato:A}, y: 1}\ndependencies:\n- {type: git, repo_url: https://h/x.git, ref: main}\n- {type: file, path: ../x, identifier: a/b}\n- acme/y@1.2.3\n- git://h/x.git#b:c\n",
     ),
     (
+        "apl",
+        "// c\n{group: 'a', \"name\": \"b\", version: '1.0.0-rc.1+x', /* d */\n dependencies: ['a-c-v1.0.0@C', {group: 'a', name: 'd', version: '^1.0.0',},],\n devDependencies: '', files: ['src'], source: 'src', x: [.5, -0x1F, +Infinity, null, '\\u2364\\\n'],}\n",
+    ),
+    (
         "attune",
         "\u{feff}ref: Core_x\nversion: ~\nruntime_deps: shell\ndependencies: [core@1.0.0, core@latest, x@^1]\nactions: {ask: {label: Ask, parameters: {}}}\nsensors: []\nmeta: {a: [[[1]]], ? b : c}\ntags: ['a\\x1b', \"\\e[31m\"]\n",
     ),
