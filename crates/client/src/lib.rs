@@ -7,6 +7,7 @@
 //! checked: answers are bounded, redirects are not followed, and no text of a registry decides for
 //! whom a token is made.
 
+pub mod attune;
 pub mod built;
 pub mod cache;
 pub mod error;

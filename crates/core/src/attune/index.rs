@@ -204,6 +204,15 @@ impl Index {
         self.packs.iter().find(|entry| entry.reference == reference)
     }
 
+    /// Whether it was updated before `time`, or one of the two is no time.
+    pub fn is_older_than(&self, time: &str) -> bool {
+        let parse = |text: &str| text.parse::<jiff::Timestamp>().ok();
+        match (parse(&self.last_updated), parse(time)) {
+            (Some(own), Some(time)) => own < time,
+            _ => true,
+        }
+    }
+
     /// The text of the file: two blanks of indent, a line break at the end.
     ///
     /// # Errors

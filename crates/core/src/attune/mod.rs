@@ -6,6 +6,7 @@
 //! indices are asked. Two programs define the formats: what the later one accepts is written, what
 //! the earlier one wrote is read.
 
+pub mod archive;
 pub mod checksum;
 pub mod config;
 pub mod edit;
