@@ -1,5 +1,6 @@
 //! What can be asked of `packhouse`.
 
+mod attune;
 mod deploy;
 mod github_app;
 mod moving;
@@ -15,6 +16,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
+pub(crate) use attune::{
+    Attune, AttuneChecksum, AttuneIndexEntry, AttuneIndexMerge, AttuneIndexUpdate,
+    AttuneIndexValidate, AttuneInstall, AttuneList, AttuneRegistries, AttuneSearch, AttuneShow,
+    AttuneTest, AttuneUninstall, AttuneVerb, ChecksumRule, EntrySources, Indexed, Shape, Shown,
+    ShownShort,
+};
 pub(crate) use deploy::Deploy;
 use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
@@ -129,6 +136,8 @@ pub(crate) enum Command {
     Info(Info),
     /// Find packages by name, summary or what they offer
     Search(Search),
+    /// Install packs of Attune, and keep indices of them
+    Attune(Attune),
     /// Take a release out of new resolutions; pins keep working
     Yank(Mark),
     /// Mark a release as replaced by something better

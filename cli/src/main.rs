@@ -58,6 +58,7 @@ fn run(cli: Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => commands::verify::run(&args, global, ui),
         Command::Info(args) => commands::info::run(&args, global, ui),
         Command::Search(args) => commands::search::run(&args, global, ui),
+        Command::Attune(args) => commands::attune::run(&args, global, ui),
         Command::Yank(args) => commands::mark::yank(&args, global, ui),
         Command::Deprecate(args) => commands::mark::deprecate(&args, global, ui),
         Command::Action(args) => commands::action::run(&args, global, ui),
