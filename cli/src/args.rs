@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
+use attune::AttuneFlags;
 pub(crate) use attune::{
     Attune, AttuneChecksum, AttuneIndexEntry, AttuneIndexMerge, AttuneIndexUpdate,
     AttuneIndexValidate, AttuneInstall, AttuneList, AttuneRegistries, AttuneSearch, AttuneShow,
@@ -711,6 +712,8 @@ pub(crate) struct Serve {
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
     #[command(flatten)]
+    pub(crate) attune: AttuneFlags,
+    #[command(flatten)]
     pub(crate) github: GithubAppFlags,
 }
 
@@ -738,6 +741,7 @@ impl Serve {
             dev_issuer: self.dev_issuer,
             open: self.open,
             motd: self.motd,
+            packs: self.attune.packs(),
             github: self.github.read()?,
         })
     }

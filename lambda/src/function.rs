@@ -125,7 +125,9 @@ impl Function {
                 .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),
         });
         let drain = Drain::new(app.clone(), views);
-        let registry = router(app.clone(), Router::new());
+        let packs = "functions keep no packs: they have no disk and start no programs";
+        let beside = packhouse_registry::compat::attune::without(packs);
+        let registry = router(app.clone(), beside);
         Ok(Self { config, ledger, app, registry, jobs, drain, logs, warm: AtomicBool::new(false) })
     }
 

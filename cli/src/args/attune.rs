@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use packhouse_core::attune::config::Source;
 
 /// Install packs of Attune, and keep indices of them
 #[derive(Args, Debug)]
@@ -376,4 +377,30 @@ pub(crate) struct AttuneIndexValidate {
     pub(crate) key: Option<String>,
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+/// What `packhouse serve` does for Attune; `docs/ecosystems/attune.md` tells more.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Attune")]
+pub(crate) struct AttuneFlags {
+    /// Install packs into this folder, for callers with a token
+    #[arg(long, value_name = "DIR")]
+    attune_packs_dir: Option<PathBuf>,
+    /// An index that refs of packs are looked for in; may be repeated
+    #[arg(long, value_name = "URL", requires = "attune_packs_dir")]
+    attune_index: Vec<String>,
+    /// An Ed25519 key (PKCS#8 PEM) that signs the exported index
+    #[arg(long, value_name = "FILE")]
+    attune_sign_key: Option<PathBuf>,
+}
+
+impl AttuneFlags {
+    /// As the server is told.
+    pub(super) fn packs(self) -> crate::server::attune::Packs {
+        crate::server::attune::Packs {
+            folder: self.attune_packs_dir,
+            indices: self.attune_index.iter().map(|url| Source::at(url)).collect(),
+            sign_key: self.attune_sign_key,
+        }
+    }
 }

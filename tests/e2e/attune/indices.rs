@@ -73,7 +73,8 @@ fn an_index_is_kept_with_the_verbs() {
         assert!(outcome.code == 2 && outcome.stderr.contains(words), "{more:?}: {outcome}");
         assert_eq!(written(&place, "index.json"), before);
     }
-    let yaml = place.attune(&["index-entry", "weather", "-g", "https://example.org/w.git", "-f", "yaml"]);
+    let yaml =
+        place.attune(&["index-entry", "weather", "-g", "https://example.org/w.git", "-f", "yaml"]);
     assert!(yaml.ok().stdout.starts_with("\"ref\": \"weather\"\n"));
 }
 

@@ -74,7 +74,8 @@ fn a_pack_is_installed_over_ssh() {
     let place = Place::new();
     let first = repository(&place, "weather.git");
     // A stand-in for `ssh` on the way: it runs what the client would have the other side run.
-    let programs = place.folder("bin", &[("ssh", "#!/bin/sh\nfor last; do :; done\nexec sh -c \"$last\"\n")]);
+    let programs =
+        place.folder("bin", &[("ssh", "#!/bin/sh\nfor last; do :; done\nexec sh -c \"$last\"\n")]);
     std::fs::set_permissions(programs.join("ssh"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = place.path("git/weather.git");
     let url = format!("git@host.example.org:{}", path.display());
@@ -140,7 +141,8 @@ fn a_pack_is_installed_by_its_ref() {
     let gone = json!({"type": "git", "url": format!("{}/git/gone.git", place.server.url), "ref": "v1",
         "checksum": format!("sha256:{}", Digest::of(b"x"))});
     let mut entry = entry("weather", "1.0.0", gone);
-    let behind = json!({"type": "archive", "url": archive_url, "checksum": Checksum::of_bytes(&archive)});
+    let behind =
+        json!({"type": "archive", "url": archive_url, "checksum": Checksum::of_bytes(&archive)});
     entry["install_sources"].as_array_mut().unwrap().push(behind);
     let url = place.serve("/index.json", index(vec![entry]).to_string());
     let outcome = place.attune(&["install", "weather", "--index", &url, "--force"]).ok();
@@ -151,7 +153,8 @@ fn a_pack_is_installed_by_its_ref() {
 #[test]
 fn what_a_pack_needs_is_followed() {
     let place = Place::new();
-    let needing = |name: &str, needs: &str| weather(name, "1.0.0", &format!("dependencies: [{needs}]\n"));
+    let needing =
+        |name: &str, needs: &str| weather(name, "1.0.0", &format!("dependencies: [{needs}]\n"));
     place.folder("a", &borrowed(&needing("a", "'b@>=1.0'")));
     place.folder("b", &borrowed(&needing("b", "c")));
     place.folder("c", &borrowed(&needing("c", "")));
@@ -163,7 +166,10 @@ fn what_a_pack_needs_is_followed() {
     assert_eq!(last["validation"]["runtime_deps"][0]["satisfied"], true);
     place.attune(&["install", "./b", "--skip-deps"]).ok();
     let outcome = place.attune(&["install", "./a"]);
-    assert!(outcome.stderr.contains("`b` needs the pack `c` (*): it is not installed"), "{outcome}");
+    assert!(
+        outcome.stderr.contains("`b` needs the pack `c` (*): it is not installed"),
+        "{outcome}"
+    );
     place.attune(&["install", "./c"]).ok();
     place.attune(&["install", "./a"]).ok();
     let refused = place.attune(&["uninstall", "c"]);

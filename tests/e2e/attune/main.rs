@@ -5,3 +5,4 @@ mod indices;
 mod installing;
 mod place;
 mod refusing;
+mod server;

@@ -26,8 +26,10 @@ fn nothing_is_left_behind() {
     };
     let of_git = json!({"type": "git", "url": git_url, "ref": "main", "checksum": wrong});
     let of_archive = json!({"type": "archive", "url": archive_url, "checksum": wrong});
-    let right = json!({"type": "archive", "url": archive_url, "checksum": Checksum::of_bytes(&archive)});
-    let (by_git, by_archive) = (indexed("git", "1.0.0", of_git), indexed("tar", "1.0.0", of_archive));
+    let right =
+        json!({"type": "archive", "url": archive_url, "checksum": Checksum::of_bytes(&archive)});
+    let (by_git, by_archive) =
+        (indexed("git", "1.0.0", of_git), indexed("tar", "1.0.0", of_archive));
     let other_version = indexed("other", "2.0.0", right);
     let needing = weather("needing", "1.0.0", "dependencies: [gone]\n");
     place.folder("needing", &borrowed(&needing));
@@ -89,7 +91,8 @@ fn an_index_that_cannot_be_had_does_not_let_the_next_one_answer() {
     let archive = zip(&tree(&weather("weather", "9.0.0", ""), ""));
     let url = place.serve("/w.zip", archive.clone());
     let source = json!({"type": "archive", "url": url, "checksum": Checksum::of_bytes(&archive)});
-    let theirs = place.serve("/theirs.json", index(vec![entry("weather", "9.0.0", source)]).to_string());
+    let theirs =
+        place.serve("/theirs.json", index(vec![entry("weather", "9.0.0", source)]).to_string());
     let ours = format!("{}/ours.json", place.server.url);
     let config = format!(
         "pack_registry:\n  indices:\n  - {{url: '{theirs}', name: theirs}}\n  - {{url: '{ours}', name: ours, priority: 1}}\n"

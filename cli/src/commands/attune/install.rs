@@ -56,7 +56,7 @@ pub(super) fn install(args: &AttuneInstall, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 /// The time as records and indices hold it: UTC, to the second.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
@@ -92,6 +92,7 @@ fn facts(error: &InstallError) -> (Exit, String, Facts) {
         InstallError::Client(error) => {
             (exit::of(error), error.help().unwrap_or_default().to_owned(), None)
         }
+        InstallError::Exists(_) => (Exit::Usage, "replace it with `--force`".to_owned(), None),
         InstallError::Invalid(flaws) => (
             Exit::Usage,
             "mend these places, or tell whoever keeps the pack".to_owned(),

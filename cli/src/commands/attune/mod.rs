@@ -8,6 +8,9 @@ mod repositories;
 
 use std::path::Path;
 
+pub(crate) use install::now;
+pub(crate) use repositories::Repositories;
+
 use packhouse_client::attune::sign::{PublicKey, SigningKey};
 use packhouse_core::attune::Flaw;
 use packhouse_core::attune::config;

@@ -50,6 +50,9 @@ pub enum InstallError {
     /// It could not be had, is not what was promised, or cannot be put there.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// It is there, and is not to be replaced.
+    #[error("the pack `{0}` is installed already")]
+    Exists(String),
     /// It is no pack that can be used.
     #[error("the pack cannot be used{}", list(.0.iter().map(ToString::to_string)))]
     Invalid(Vec<Flaw>),
@@ -108,11 +111,7 @@ pub fn install(asked: &Install, tell: Tell) -> Result<Record, InstallError> {
     let _lock = lock(asked.packs_dir)?;
     let target = asked.packs_dir.join(&pack.reference);
     if !asked.force && fs_err::symlink_metadata(&target).is_ok() {
-        return Err(ClientError::usage(
-            format!("the pack `{}` is installed already", pack.reference),
-            "replace it with `--force`",
-        )
-        .into());
+        return Err(InstallError::Exists(pack.reference));
     }
     let report = match asked.skip_deps {
         true => None,

@@ -79,6 +79,15 @@ impl Source {
             }
             Err(_) => {}
         }
+        Self::listed(text)
+    }
+
+    /// Reads `text` as `ref` or `ref@version`, whatever lies on this machine under that name.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Usage`] for a text that is neither.
+    pub fn listed(text: &str) -> Result<Self, ClientError> {
         let (name, version) = match text.split_once('@') {
             Some((name, version)) => (name, Some(version.to_owned())),
             None => (text, None),

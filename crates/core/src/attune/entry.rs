@@ -6,7 +6,7 @@ use super::checksum;
 use super::index::{Component, Contents, Entry, InstallSource};
 use super::{Flaw, PACK_FILE, is_pack_ref, read, stackstorm};
 use crate::formats::{self, Found};
-use crate::manifest::{Dependency, External, Manifest, Name, Target};
+use crate::manifest::{Dependency, Export, External, Manifest, Name, Target};
 use crate::requirement::Requirement;
 use crate::tree::Tree;
 
@@ -95,8 +95,18 @@ fn needs(dependencies: &[Dependency]) -> Vec<(String, Option<Requirement>)> {
 ///
 /// What an index cannot say of it, with its place.
 pub fn entry(tree: &Tree, sources: Vec<InstallSource>) -> Result<Entry, Vec<Flaw>> {
-    let pack = pack(tree)?;
-    let original = &pack.manifest.original;
+    let Pack { reference, version, manifest, .. } = pack(tree)?;
+    described(&manifest.original, &manifest.exports, reference, version, sources)
+}
+
+/// The entry of what a manifest says: itself, `original`, and what was found beside it, `exports`.
+pub(super) fn described(
+    original: &Value,
+    exports: &[Export],
+    reference: String,
+    version: String,
+    sources: Vec<InstallSource>,
+) -> Result<Entry, Vec<Flaw>> {
     let mut flaws = Vec::new();
     let mut text = |keys: &[&str]| {
         keys.iter().find_map(|key| {
@@ -111,7 +121,7 @@ pub fn entry(tree: &Tree, sources: Vec<InstallSource>) -> Result<Entry, Vec<Flaw
             }
         })
     };
-    let label = text(&["label", "name"]).unwrap_or_else(|| pack.reference.clone());
+    let label = text(&["label", "name"]).unwrap_or_else(|| reference.clone());
     let description = text(&["description"]).unwrap_or_default();
     let author = text(&["author"]).unwrap_or_else(|| "Unknown".to_owned());
     let license = text(&["license", "meta.license"]).unwrap_or_else(|| "NOASSERTION".to_owned());
@@ -149,10 +159,10 @@ pub fn entry(tree: &Tree, sources: Vec<InstallSource>) -> Result<Entry, Vec<Flaw
     };
     let meta = original.get("meta").filter(|meta| meta.is_object()).cloned();
     let mut entry = Entry {
-        reference: pack.reference.clone(),
+        reference,
         label,
         description,
-        version: pack.version.clone(),
+        version,
         author,
         email,
         homepage,
@@ -162,7 +172,7 @@ pub fn entry(tree: &Tree, sources: Vec<InstallSource>) -> Result<Entry, Vec<Flaw
         keywords,
         runtime_deps,
         install_sources: sources,
-        contents: contents(&pack.manifest),
+        contents: contents(exports),
         dependencies,
         meta,
     };
@@ -170,10 +180,10 @@ pub fn entry(tree: &Tree, sources: Vec<InstallSource>) -> Result<Entry, Vec<Flaw
     Ok(entry)
 }
 
-/// What the manifest offers, by kind.
-fn contents(manifest: &Manifest) -> Contents {
+/// What is offered, by kind.
+fn contents(exports: &[Export]) -> Contents {
     let mut contents = Contents::default();
-    for export in &manifest.exports {
+    for export in exports {
         if let Some(list) = contents.kind(&format!("{}s", export.kind)) {
             let description = export.summary.clone().unwrap_or_default();
             list.push(Component { name: export.name.clone(), description });

@@ -11,6 +11,7 @@ pub mod checksum;
 pub mod config;
 pub mod edit;
 pub mod entry;
+pub mod export;
 pub mod index;
 mod read;
 pub mod runtime;

@@ -4,6 +4,7 @@
 //! gate, the router. So handlers here answer [`ApiError`] like all others, and [`shaped`], which stands
 //! around everything, writes it again.
 
+pub mod attune;
 pub mod auth;
 pub mod flat;
 pub mod shapes;
@@ -33,7 +34,7 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// The routes of all ecosystems.
 pub fn routes() -> Router<App> {
-    Router::new()
+    Router::new().merge(attune::routes())
 }
 
 /// The shape of errors at a path; `None` for the registry's own paths.
