@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use http::Method;
 use jiff::SignedDuration;
