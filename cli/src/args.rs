@@ -1,6 +1,7 @@
 //! What can be asked of `packhouse`.
 
 mod apl;
+mod attune;
 mod deploy;
 mod fppm;
 mod github_app;
@@ -18,6 +19,13 @@ use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
 pub(crate) use apl::{Apl, AplTree, AplVerb};
+use attune::AttuneFlags;
+pub(crate) use attune::{
+    Attune, AttuneChecksum, AttuneIndexEntry, AttuneIndexMerge, AttuneIndexUpdate,
+    AttuneIndexValidate, AttuneInstall, AttuneList, AttuneRegistries, AttuneSearch, AttuneShow,
+    AttuneTest, AttuneUninstall, AttuneVerb, ChecksumRule, EntrySources, Indexed, Shape, Shown,
+    ShownShort,
+};
 pub(crate) use deploy::Deploy;
 use fppm::FppmFlags;
 pub(crate) use fppm::{
@@ -136,6 +144,8 @@ pub(crate) enum Command {
     Info(Info),
     /// Find packages by name, summary or what they offer
     Search(Search),
+    /// Install packs of Attune, and keep indices of them
+    Attune(Attune),
     /// Packages of F Prime in a project of its
     Fppm(Fppm),
     /// Take a release out of new resolutions; pins keep working
@@ -716,6 +726,8 @@ pub(crate) struct Serve {
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
     #[command(flatten)]
+    pub(crate) attune: AttuneFlags,
+    #[command(flatten)]
     pub(crate) fppm: FppmFlags,
     #[command(flatten)]
     pub(crate) github: GithubAppFlags,
@@ -746,6 +758,7 @@ impl Serve {
             open: self.open,
             fppm: self.fppm.about(),
             motd: self.motd,
+            packs: self.attune.packs(),
             github: self.github.read()?,
         })
     }

@@ -59,6 +59,7 @@ fn run(cli: Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Info(args) => commands::info::run(&args, global, ui),
         Command::Search(args) => commands::search::run(&args, global, ui),
         Command::Fppm(args) => commands::fppm::run(&args, global, ui),
+        Command::Attune(args) => commands::attune::run(&args, global, ui),
         Command::Yank(args) => commands::mark::yank(&args, global, ui),
         Command::Deprecate(args) => commands::mark::deprecate(&args, global, ui),
         Command::Action(args) => commands::action::run(&args, global, ui),

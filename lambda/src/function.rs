@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use http::Method;
 use jiff::SignedDuration;
@@ -126,7 +125,9 @@ impl Function {
                 .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),
         });
         let drain = Drain::new(app.clone(), views);
-        let registry = router(app.clone(), Router::new());
+        let packs = "functions keep no packs: they have no disk and start no programs";
+        let beside = packhouse_registry::compat::attune::without(packs);
+        let registry = router(app.clone(), beside);
         Ok(Self { config, ledger, app, registry, jobs, drain, logs, warm: AtomicBool::new(false) })
     }
 

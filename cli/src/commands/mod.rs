@@ -3,6 +3,7 @@
 pub(crate) mod action;
 pub(crate) mod admin;
 pub(crate) mod apl;
+pub(crate) mod attune;
 pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod completions;

@@ -1,5 +1,6 @@
 //! A registry on this machine: the embedded store, the router, and the loop that feeds it.
 
+pub(crate) mod attune;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod impatient;
@@ -53,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) motd: Option<String>,
     /// The limits in force.
     pub(crate) limits: Limits,
+    /// What it does for Attune.
+    pub(crate) packs: attune::Packs,
     /// The registry's GitHub App.
     pub(crate) github: Option<GithubApp>,
 }
@@ -134,7 +137,8 @@ impl Server {
         let app: App =
             Arc::new(Service { settings, ledger, blobs, clock, verifier, turns, webhook, reads });
         let worker = work::Worker { app: app.clone(), jobs, blobs: files, github };
-        let beside = uploads.merge(dev_routes.unwrap_or_default());
+        let packs = attune::routes(&app, &config.packs)?;
+        let beside = uploads.merge(dev_routes.unwrap_or_default()).merge(packs);
         let router = router(app.clone(), beside);
         Ok(Self { listener, app, worker, router, url, first_token })
     }

@@ -8,6 +8,7 @@
 //! whom a token is made.
 
 pub mod apl;
+pub mod attune;
 pub mod built;
 pub mod cache;
 pub mod error;

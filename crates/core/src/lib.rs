@@ -7,6 +7,7 @@
 pub mod api;
 pub mod apl;
 pub mod archive;
+pub mod attune;
 pub mod audit;
 pub mod claims;
 pub mod digest;

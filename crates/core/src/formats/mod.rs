@@ -112,6 +112,15 @@ pub fn by_id(id: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.id() == id)
 }
 
+/// A YAML file beside manifests as JSON, under the bounds of a manifest.
+///
+/// # Errors
+///
+/// [`Broken`] at the first thing that is wrong.
+pub(crate) fn yaml_as_json(path: TreePath, bytes: &[u8]) -> Result<serde_json::Value, Broken> {
+    yaml::read(&value::Source::open(path, bytes)?).map(|node| node.to_json())
+}
+
 /// What stands at the root of `tree`: the answer of the first format that does not miss its
 /// manifest.
 pub fn read_root(tree: &Tree) -> Found {

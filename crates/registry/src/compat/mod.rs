@@ -5,6 +5,7 @@
 //! around everything, writes it again.
 
 pub mod apl;
+pub mod attune;
 pub mod auth;
 pub mod flat;
 pub mod fppm;
@@ -35,7 +36,7 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// The routes of all ecosystems.
 pub fn routes() -> Router<App> {
-    Router::new().merge(apl::routes()).merge(fppm::routes())
+    Router::new().merge(apl::routes()).merge(attune::routes()).merge(fppm::routes())
 }
 
 /// The shape of errors at a path; `None` for the registry's own paths.

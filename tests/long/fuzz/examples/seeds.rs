@@ -53,6 +53,13 @@ const FPPM: [&str; 3] = [
     "\x02schema: 1\npackages:\n- {name: a/B, version: v1, commit: 0123456789abcdef0123456789abcdef01234567, git: /b, registry: r.yaml}\n",
 ];
 
+/// Indices and a configuration of Attune; see `fuzz_targets/attune.rs`.
+const ATTUNE: [&str; 3] = [
+    "\x00{\"registry_name\":\"n\",\"registry_url\":\"https://h\",\"version\":\"1.0\",\"last_updated\":\"2026-01-01T00:00:00Z\",\"packs\":[{\"ref\":\"a\",\"label\":\"A\",\"description\":\"\",\"version\":\"1.0.0\",\"author\":\"x\",\"license\":\"MIT\",\"keywords\":[],\"runtime_deps\":[],\"install_sources\":[{\"type\":\"git\",\"url\":\"https://h/a.git\",\"ref\":\"v1\",\"checksum\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"}],\"contents\":{\"actions\":[{\"name\":\"a\",\"description\":\"\"}],\"sensors\":2}}]}",
+    "\x00{\"metadata\":{\"generated_ts\":1},\"packs\":{\"a\":{\"version\":0.1,\"repo_url\":\"https://h/a\",\"keywords\":[\"x\"]}}}",
+    "\x01pack_registry: {indices: [{url: 'https://h/i.json', priority: 1, headers: {A: b}, key: x, enabled: false}]}",
+];
+
 /// Files of a circuit; see `fuzz_targets/audit.rs`.
 const AUDITS: [&[u8]; 2] = [
     b"import A, B; import A\nfrom \"acme/x/y.ato\" import C\n\xff\xfe\"\"\"\nimport D\n\"\"\" # E\nfrom 'a' import \\\n F\n\xff\xfe(a (model \"${KIPRJMOD}/../b.step\" (c)) (model $(X)/d))\xff\xfe# A\xff\xfe",
@@ -78,6 +85,7 @@ fn main() -> io::Result<()> {
     Folder::new(root, "requirement")?.write_all(texts.map(|text| format!("{text}1.2.3")))?;
     Folder::new(root, "zip_pack")?.write("some", b"src/a.py\0Read me\x01docs/b.md\0\x02a")?;
     Folder::new(root, "fppm")?.write_all(FPPM)?;
+    Folder::new(root, "attune")?.write_all(ATTUNE)?;
     manifests(root)?;
     Folder::new(root, "audit")?.write_all(AUDITS)?;
     tokens(&root.join("../fuzz-token"))
