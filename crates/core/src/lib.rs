@@ -16,6 +16,7 @@ pub mod limits;
 pub mod lock;
 pub mod manifest;
 pub mod policy;
+pub mod python;
 pub mod release;
 pub mod report;
 pub mod requirement;
