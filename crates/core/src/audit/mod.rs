@@ -29,6 +29,7 @@ macro_rules! rules {
 
 rules! {
     artifact_missing::ArtifactMissing,
+    bigraph_package::BigraphPackage,
     binary_surprise::BinarySurprise,
     build_missing::BuildMissing,
     build_output::BuildOutput,
@@ -57,6 +58,7 @@ rules! {
     nested_manifest::NestedManifest,
     non_utf8_names::NonUtf8Names,
     oversized_file::OversizedFile,
+    python_source::PythonSource,
     readme_missing::ReadmeMissing,
     repository_url::RepositoryUrl,
     secret_files::SecretFiles,

@@ -71,7 +71,7 @@ impl Fixture {
             }
         }
         let manifest_text = manifest;
-        let manifest = read_manifest(&manifest_text);
+        let manifest = read_manifest(&manifest_text, &tree);
         tree.insert(manifest.path.clone(), manifest_text.into_bytes(), false);
         let mut fixture = Self {
             tree,
@@ -228,10 +228,11 @@ fn expand(text: &str) -> Vec<u8> {
 }
 
 /// Reads the notation of the `manifest` section.
-fn read_manifest(text: &str) -> Manifest {
+fn read_manifest(text: &str, files: &Tree) -> Manifest {
     let Some(format) = text.lines().find_map(|line| line.strip_prefix("format: ")) else {
-        let mut tree = Tree::default();
-        tree.insert("ato.yaml".parse().unwrap(), text.as_bytes(), false);
+        let mut tree = files.clone();
+        let file = if text.starts_with('[') { "pyproject.toml" } else { "ato.yaml" };
+        tree.insert(file.parse().unwrap(), text.as_bytes(), false);
         return match crate::formats::read_root(&tree) {
             crate::formats::Found::Package(manifest) => manifest,
             other => panic!("{other:?}"),

@@ -3,6 +3,7 @@
 //! Source text is parsed and never run. [`outline`] reads what can be imported from a tree, follows
 //! the bases of every class, and tells those that come from process-bigraph's `Process` or `Step`.
 
+mod checks;
 mod layout;
 mod literal;
 mod module;
@@ -12,9 +13,11 @@ mod table;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::manifest::Export;
 use crate::tree::Tree;
+pub use checks::{Audit, Check, Published, Status, audit, declares, is_bigraph};
 use module::{File, Module};
 use resolve::{Answer, Target, World};
 pub use table::{Known, PROCESS_BIGRAPH, Table};
@@ -85,6 +88,31 @@ pub struct Class {
     pub config: Option<Value>,
     /// The first line of its docstring.
     pub summary: Option<String>,
+}
+
+impl Class {
+    /// As a manifest lists it.
+    pub fn export(&self) -> Export {
+        let mut details = serde_json::Map::new();
+        for (key, value) in [
+            ("module", json!(self.module)),
+            ("line", json!(self.line)),
+            ("relation", json!(self.relation)),
+            ("chain", json!(self.chain)),
+            ("inputs", json!(self.inputs)),
+            ("outputs", json!(self.outputs)),
+            ("config", json!(self.config)),
+        ] {
+            details.insert(key.to_owned(), value);
+        }
+        Export {
+            kind: self.kind.as_str().to_owned(),
+            name: self.name.clone(),
+            path: Some(self.path.clone()),
+            summary: self.summary.clone(),
+            details,
+        }
+    }
 }
 
 /// How far a class is from process-bigraph's `Process` or `Step`.
@@ -321,3 +349,6 @@ pub fn table_of(tree: &Tree, manifest: &Value, version: &str) -> Result<Table, S
     }
     Ok(table)
 }
+
+#[cfg(test)]
+mod tests;
