@@ -529,7 +529,7 @@ pub(crate) enum TokenVerb {
         /// The identifiers it is good for: `acme/`, `acme/sensor`; default: all
         #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
         prefix: String,
-        /// What it may do: read, publish, yank, admin
+        /// What it may do: read, publish, yank, list, admin
         #[arg(long = "action", value_name = "ACTION", required = true)]
         actions: Vec<String>,
         /// How many days it lives: 1 to 366

@@ -152,7 +152,7 @@ impl Function {
             sha256,
             label: "first operator".to_owned(),
             prefix: String::new(),
-            actions: vec![Action::Read, Action::Publish, Action::Yank, Action::Admin],
+            actions: vec![Action::Read, Action::Publish, Action::Yank, Action::List, Action::Admin],
             created_at: now,
             expires_at: now.checked_add(life).unwrap_or(now),
             revoked_at: None,
@@ -188,6 +188,7 @@ impl Function {
             }
             Err(error) => (Method::GET, "?".to_owned(), refused(&error)),
         };
+        let response = packhouse_registry::compat::shaped(&path, response);
         let request_id = response.headers().get("x-request-id");
         Line {
             role: self.config.role,

@@ -208,7 +208,7 @@ async fn first_token(data: &DataDir, ledger: &EmbeddedLedger) -> anyhow::Result<
     // The file first: a token that the ledger knows and nobody holds would help no one.
     write_secret(&path, token.secret().reveal())
         .with_context(|| format!("cannot write {}", path.display()))?;
-    let actions = vec![Action::Read, Action::Publish, Action::Yank, Action::Admin];
+    let actions = vec![Action::Read, Action::Publish, Action::Yank, Action::List, Action::Admin];
     let record = token_record(&token, "first operator", "", actions, FIRST_TOKEN_DAYS, now);
     ledger.put_token(&record).await?;
     Ok(Some(path))

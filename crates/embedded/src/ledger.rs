@@ -15,8 +15,9 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
-    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Prepared, Quota, Record, Reservation, SeenToken, StoreError, StoreResult, TokenRecord, Train,
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, Listing, ListingChange,
+    ListingChanged, MarkChange, Member, Prepared, Quota, Record, Reservation, SeenToken,
+    StoreError, StoreResult, TokenRecord, Train,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -220,6 +221,38 @@ impl Ledger for EmbeddedLedger {
 
     async fn native(&self, name: &NativeName) -> StoreResult<Option<Identifier>> {
         self.database.read(|rows| rows.native(name))
+    }
+
+    async fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>> {
+        let (ecosystem, after) = (ecosystem.to_owned(), after.map(str::to_owned));
+        self.list(move |rows| rows.natives(&ecosystem, after.as_deref(), limit)).await
+    }
+
+    async fn first_event(&self, identifier: &Identifier) -> StoreResult<Option<Event>> {
+        self.database.read(|rows| rows.package_event(identifier, 1))
+    }
+
+    async fn change_listing(
+        &self,
+        change: &ListingChange,
+        now: Timestamp,
+    ) -> StoreResult<ListingChanged> {
+        let change = change.clone();
+        self.change(move |rows| rules::change_listing(rows, &change, now)).await
+    }
+
+    async fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>> {
+        self.database.read(|rows| rows.listing(name))
+    }
+
+    async fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>> {
+        let after = after.cloned();
+        self.list(move |rows| rows.listings(after.as_ref(), limit)).await
     }
 
     async fn mark(

@@ -8,7 +8,7 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{Hidden, Rows, Usage, WINDOW_SECONDS, publisher_key};
 use packhouse_registry::ports::{
-    Downloads, Intent, IntentId, Reservation, SeenToken, StoreResult, TokenRecord,
+    Downloads, Intent, IntentId, Listing, Reservation, SeenToken, StoreResult, TokenRecord,
 };
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
@@ -321,6 +321,45 @@ impl Rows for SqlRows<'_> {
         let sql = "INSERT OR REPLACE INTO natives (ecosystem, name, identifier)
             VALUES (?1, ?2, ?3)";
         self.run(sql, [&name.ecosystem, &name.name, &holder.to_string()]).map(drop)
+    }
+
+    fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>> {
+        let sql = "SELECT name, identifier FROM natives
+            WHERE ecosystem = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+        self.all(sql, params![ecosystem, after.unwrap_or_default(), limit], |row| {
+            let name = NativeName { ecosystem: ecosystem.to_owned(), name: text(row, 0)? };
+            Ok((name, identifier(text(row, 1)?)?))
+        })
+    }
+
+    fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>> {
+        let sql = "SELECT record FROM listings WHERE ecosystem = ?1 AND name = ?2";
+        self.record("listing", sql, [&name.ecosystem, &name.name])
+    }
+
+    fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>> {
+        let sql = "SELECT record FROM listings WHERE (ecosystem, name) > (?1, ?2)
+            ORDER BY ecosystem, name LIMIT ?3";
+        let (ecosystem, name) = after.map_or(("", ""), |after| (&after.ecosystem, &after.name));
+        self.records("listing", sql, params![ecosystem, name, limit])
+    }
+
+    fn newest_listing(&self) -> StoreResult<u64> {
+        let newest: Option<Option<i64>> = self.one("SELECT max(number) FROM listings", [])?;
+        Ok(newest.flatten().unwrap_or_default().unsigned_abs())
+    }
+
+    fn put_listing(&mut self, listing: &Listing) -> StoreResult<()> {
+        let sql = "INSERT OR REPLACE INTO listings (ecosystem, name, number, record)
+            VALUES (?1, ?2, ?3, ?4)";
+        let name = &listing.name;
+        let record = json("listing", listing)?;
+        self.run(sql, params![name.ecosystem, name.name, number(listing.number), record]).map(drop)
     }
 
     fn last_event(&self) -> StoreResult<u64> {

@@ -7,6 +7,7 @@ use packhouse_core::claims::{Claims, Publisher};
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::limits::LEEWAY_SECONDS;
+use packhouse_core::manifest::NativeName;
 use packhouse_core::secret::Secret;
 
 use crate::app::Service;
@@ -164,11 +165,27 @@ pub fn permit(
     }
 }
 
+/// Refuses an API token that may not put listings under this native name.
+pub fn permit_listing(token: &TokenRecord, name: &NativeName) -> ApiResult<()> {
+    permit(token, Action::List, None)?;
+    let whole = format!("{}:{}", name.ecosystem, name.name).to_lowercase();
+    if whole.starts_with(&token.prefix) {
+        return Ok(());
+    }
+    let whole = packhouse_core::escape::printable(&whole);
+    Err(ApiError::new(
+        ErrorCode::Forbidden,
+        format!("the API token `{}` is good for `{}`, not for `{whole}`", token.id, token.prefix),
+        format!("ask an operator for a token with the prefix `{}:`", name.ecosystem),
+    ))
+}
+
 fn verb(action: Action) -> &'static str {
     match action {
         Action::Read => "read",
         Action::Publish => "publish",
         Action::Yank => "yank or deprecate",
+        Action::List => "put listings",
         Action::Admin => "administer",
     }
 }

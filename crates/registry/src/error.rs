@@ -138,6 +138,8 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = wait {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For who stands around and answers in another shape.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -13,9 +13,9 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 
 use crate::ports::{
-    Begun, BlobBody, Blobs, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange,
-    Member, Part, Prepared, Quota, Record, Reservation, SeenToken, Staged, StoreError, StoreResult,
-    TokenRecord, Train, Upload, UploadBounds,
+    Begun, BlobBody, Blobs, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, Listing,
+    ListingChange, ListingChanged, MarkChange, Member, Part, Prepared, Quota, Record, Reservation,
+    SeenToken, Staged, StoreError, StoreResult, TokenRecord, Train, Upload, UploadBounds,
 };
 
 /// How a call fails.
@@ -248,6 +248,35 @@ impl<L: std::ops::Deref<Target: Ledger> + Send + Sync> Ledger for Faulty<L> {
 
     async fn native(&self, name: &NativeName) -> StoreResult<Option<Identifier>> {
         self.faults.around("native", self.inner.native(name)).await
+    }
+
+    async fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>> {
+        self.faults.around("natives", self.inner.natives(ecosystem, after, limit)).await
+    }
+
+    async fn first_event(&self, identifier: &Identifier) -> StoreResult<Option<Event>> {
+        self.faults.around("first_event", self.inner.first_event(identifier)).await
+    }
+
+    async fn change_listing(
+        &self,
+        change: &ListingChange,
+        now: Timestamp,
+    ) -> StoreResult<ListingChanged> {
+        self.faults.around("change_listing", self.inner.change_listing(change, now)).await
+    }
+
+    async fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>> {
+        self.faults.around("listing", self.inner.listing(name)).await
+    }
+
+    async fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>> {
+        self.faults.around("listings", self.inner.listings(after, limit)).await
     }
 
     async fn mark(

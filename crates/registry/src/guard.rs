@@ -16,11 +16,12 @@ use crate::app::{App, Service};
 use crate::auth::{self, Caller, caller};
 use crate::error::{ApiError, ApiResult};
 use crate::ports::{Action, TokenRecord};
-use crate::{log, request_id};
+use crate::{compat, log, request_id};
 
 /// Stands in front of every handler.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = fresh_id();
+    let path = request.uri().path().to_owned();
     let work = async {
         let handled =
             std::panic::AssertUnwindSafe(handle(&app, request, next)).catch_unwind().await;
@@ -31,7 +32,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
             ApiError::new(ErrorCode::Internal, message, help).into_response()
         })
     };
-    let mut response = request_id::scope(id.clone(), work).await;
+    let mut response = compat::shaped(&path, request_id::scope(id.clone(), work).await);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", value);

@@ -7,6 +7,7 @@ pub mod app;
 pub mod auth;
 pub mod cache;
 pub mod catalogue;
+pub mod compat;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod dev_issuer;

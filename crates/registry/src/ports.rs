@@ -4,6 +4,7 @@
 //! `crate::conformance` is the one suite that all of them pass.
 
 pub mod jobs;
+mod listing;
 mod record;
 
 use async_trait::async_trait;
@@ -21,6 +22,10 @@ use packhouse_core::version::Version;
 use serde::{Deserialize, Serialize};
 
 pub use jobs::{Job, Jobs, PullRequest, Taken};
+pub use listing::{
+    Entry, GitPointer, Listing, ListingChange, ListingChanged, ListingError, OUTLINE_BYTES,
+    listing_name,
+};
 pub use record::Record;
 
 /// A fault of a store. Stores retry passing faults themselves, so this is what remains.
@@ -277,7 +282,8 @@ pub struct TokenRecord {
     pub sha256: Digest,
     /// What it is for.
     pub label: String,
-    /// Identifier prefix it is good for (`acme/`, `acme/sensor`); empty for all.
+    /// Prefix it is good for: of identifiers (`acme/`, `acme/sensor`), or of native names with their
+    /// ecosystem (`python:`, `python:pbg-`); empty for all.
     pub prefix: String,
     /// What it may do.
     pub actions: Vec<Action>,
@@ -299,6 +305,8 @@ pub enum Action {
     Publish,
     /// Yank and deprecate.
     Yank,
+    /// Put listings into compat views, and change or take out its own.
+    List,
     /// Everything under `/v1/admin`.
     Admin,
 }
@@ -384,6 +392,35 @@ pub trait Ledger: Send + Sync {
 
     /// The package that holds a native name.
     async fn native(&self, name: &NativeName) -> StoreResult<Option<Identifier>>;
+
+    /// The held native names of an ecosystem in ascending order after `after`, at most `limit`, each
+    /// with the package that holds it.
+    async fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>>;
+
+    /// The first event of a package: its number is the package's own for good.
+    async fn first_event(&self, identifier: &Identifier) -> StoreResult<Option<Event>>;
+
+    /// Puts, changes or takes out a listing: from the sequence that was read, by its owner or an
+    /// operator. Of two changes from one sequence, one is done. Appends no event: the feed is of
+    /// packages.
+    async fn change_listing(
+        &self,
+        change: &ListingChange,
+        now: Timestamp,
+    ) -> StoreResult<ListingChanged>;
+
+    /// The listing of a name, one that was taken out (without an entry) or that a package shadows
+    /// included.
+    async fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>>;
+
+    /// Listings by (ecosystem, name) in ascending order after `after`, at most `limit`, with those that
+    /// were taken out.
+    async fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>>;
 
     /// Changes the marks of a visible release and appends the event; `None` when there is no such
     /// release. A change that changes nothing appends nothing.

@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::app::App;
 use crate::cache::Front;
-use crate::{admin, guard, manage, publish, read, webhook};
+use crate::{admin, compat, guard, manage, publish, read, webhook};
 
 /// The whole service: answers every request, never fails.
 pub type Registry = BoxCloneSyncService<Request<Body>, Response, Infallible>;
@@ -28,6 +28,7 @@ pub fn router(app: App, beside: Router) -> Registry {
         .merge(publishing())
         .merge(managing())
         .merge(administering())
+        .merge(compat::routes())
         .route("/github/webhook", post(webhook::deliver))
         .route("/github/app", get(webhook::app))
         .fallback(guard::no_route)

@@ -2,7 +2,7 @@
 //!
 //! [`page`] hands out the records of a ledger piece by piece. Where it stopped is in the [`Cursor`],
 //! so no call depends on an earlier one, and memory is bounded by one page. The order is: packages
-//! with their releases; reservations and API tokens; events with the names that they tell of; and
+//! with their releases; listings, reservations and API tokens; events with the names that they tell of; and
 //! then again the packages that changed meanwhile with their events, until nothing changed. So the
 //! whole has all events of every head in it, and each package at least as new as its events.
 
@@ -74,6 +74,8 @@ pub struct Cursor {
 enum Place {
     /// In the list of packages, behind this one.
     Packages { after: Option<Identifier>, inside: Option<Inside> },
+    /// In the list of listings, behind this name.
+    Listings { after: Option<NativeName> },
     /// In the list of reservations, behind this name.
     Reservations { after: String },
     /// In the list of API tokens, behind this id.
@@ -148,6 +150,7 @@ pub async fn page(ledger: &dyn Ledger, after: Option<Cursor>) -> StoreResult<Pag
         let Cursor { known, place } = cursor;
         let next = match place {
             Place::Packages { after, inside } => packages(ledger, &mut page, after, inside).await?,
+            Place::Listings { after } => listings(ledger, &mut page, after).await?,
             Place::Reservations { after } => reservations(ledger, &mut page, after).await?,
             Place::Tokens { after } => tokens(ledger, &mut page, after).await?,
             Place::Events { after } => match events(ledger, &mut page, after).await? {
@@ -199,7 +202,7 @@ async fn packages(
     }
     let list = ledger.packages(after.as_ref(), LIST).await?;
     if list.is_empty() {
-        return Ok(Place::Reservations { after: String::new() });
+        return Ok(Place::Listings { after: None });
     }
     for identifier in list {
         if page.is_full() {
@@ -244,6 +247,25 @@ async fn package(
     }
     page.add(Record::Head(head))?;
     Ok(None)
+}
+
+async fn listings(
+    ledger: &dyn Ledger,
+    page: &mut Page,
+    mut after: Option<NativeName>,
+) -> StoreResult<Place> {
+    let list = ledger.listings(after.as_ref(), LIST).await?;
+    if list.is_empty() {
+        return Ok(Place::Reservations { after: String::new() });
+    }
+    for listing in list {
+        if page.is_full() {
+            break;
+        }
+        after = Some(listing.name.clone());
+        page.add(Record::Listing(listing))?;
+    }
+    Ok(Place::Listings { after })
 }
 
 async fn reservations(

@@ -11,6 +11,8 @@
 //! | `skeleton#<skeleton>` | `<id>` | packages that look alike |
 //! | `owner#<owner>` | `owner` | an owner's pin |
 //! | `native#<ecosystem>` | `<name>` | the holder of a native name |
+//! | `listings` | `<ecosystem>#<name>` | a listing, or what is left of one |
+//! | `newest-listing` | `newest-listing` | the highest number of a listing |
 //! | `events#<number / 1,000>` | `<number>` | the feed |
 //! | `blob#<sha256>` | `<rank>#<id>#<version>` | releases that use a blob, those in service first |
 //! | `reserved` | `<name>` | a reservation |
@@ -94,7 +96,16 @@ impl Key {
     }
 
     pub(super) fn native(name: &NativeName) -> Self {
-        Self::new(format!("native#{}", name.ecosystem), name.name.as_str())
+        Self::new(natives(&name.ecosystem), name.name.as_str())
+    }
+
+    /// `#` comes before all that ecosystems are written with, so listings lie by (ecosystem, name).
+    pub(super) fn listing(name: &NativeName) -> Self {
+        Self::new(LISTINGS, format!("{}#{}", name.ecosystem, name.name))
+    }
+
+    pub(super) fn newest_listing() -> Self {
+        Self::new("newest-listing", "newest-listing")
     }
 
     pub(super) fn event(number: u64) -> Self {
@@ -172,6 +183,8 @@ pub(super) enum Rank {
 
 /// The list of packages.
 pub(super) const PACKAGES: &str = "packages";
+/// The listings.
+pub(super) const LISTINGS: &str = "listings";
 /// The reservations.
 pub(super) const RESERVED: &str = "reserved";
 /// The API tokens by id.
@@ -183,6 +196,10 @@ pub(super) fn package(id: &Identifier) -> String {
 
 pub(super) fn skeletons(skeleton: &str) -> String {
     format!("skeleton#{skeleton}")
+}
+
+pub(super) fn natives(ecosystem: &str) -> String {
+    format!("native#{ecosystem}")
 }
 
 pub(super) fn events(number: u64) -> String {

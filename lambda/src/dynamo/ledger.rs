@@ -18,8 +18,9 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
-    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Prepared, Quota, Record, Reservation, SeenToken, StoreError, StoreResult, TokenRecord, Train,
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, Listing, ListingChange,
+    ListingChanged, MarkChange, Member, Prepared, Quota, Record, Reservation, SeenToken,
+    StoreError, StoreResult, TokenRecord, Train,
 };
 
 use super::engine::Engine;
@@ -267,6 +268,35 @@ impl Ledger for DynamoLedger {
 
     async fn native(&self, name: &NativeName) -> StoreResult<Option<Identifier>> {
         self.engine.view(|rows: &mut DynamoRows<'_>| rows.native(name)).await
+    }
+
+    async fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>> {
+        self.engine.view(|rows: &mut DynamoRows<'_>| rows.natives(ecosystem, after, limit)).await
+    }
+
+    async fn first_event(&self, identifier: &Identifier) -> StoreResult<Option<Event>> {
+        self.engine.view(|rows: &mut DynamoRows<'_>| rows.package_event(identifier, 1)).await
+    }
+
+    async fn change_listing(
+        &self,
+        change: &ListingChange,
+        now: Timestamp,
+    ) -> StoreResult<ListingChanged> {
+        self.change(|rows: &mut DynamoRows<'_>| rules::change_listing(rows, change, now)).await
+    }
+
+    async fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>> {
+        self.engine.view(|rows: &mut DynamoRows<'_>| rows.listing(name)).await
+    }
+
+    async fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>> {
+        self.engine.view(|rows: &mut DynamoRows<'_>| rows.listings(after, limit)).await
     }
 
     async fn mark(

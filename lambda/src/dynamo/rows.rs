@@ -15,7 +15,8 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{Hidden, Rows, Usage, publisher_key};
 use packhouse_registry::ports::{
-    Downloads, Intent, IntentId, Reservation, SeenToken, StoreError, StoreResult, TokenRecord,
+    Downloads, Intent, IntentId, Listing, Reservation, SeenToken, StoreError, StoreResult,
+    TokenRecord,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -417,6 +418,48 @@ impl Rows for DynamoRows<'_> {
 
     fn put_native(&mut self, name: &NativeName, holder: &Identifier) -> StoreResult<()> {
         self.put(Key::native(name), holder)
+    }
+
+    fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>> {
+        let mut range = Range::prefix(key::natives(ecosystem), "");
+        if let Some(after) = after {
+            range.from = format!("{after}\u{0}");
+        }
+        range.limit = Some(limit);
+        let found = self.range(&range).into_iter().map(|(key, json)| {
+            let name = NativeName { ecosystem: ecosystem.to_owned(), name: key.sk.clone() };
+            Ok((name, parse(key, json)?))
+        });
+        found.collect()
+    }
+
+    fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>> {
+        self.record(&Key::listing(name))
+    }
+
+    fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>> {
+        let mut range = Range::prefix(key::LISTINGS.to_owned(), "");
+        if let Some(after) = after {
+            range.from = format!("{}\u{0}", Key::listing(after).sk);
+        }
+        range.limit = Some(limit);
+        self.records(&range)
+    }
+
+    fn newest_listing(&self) -> StoreResult<u64> {
+        Ok(self.record(&Key::newest_listing())?.unwrap_or_default())
+    }
+
+    fn put_listing(&mut self, listing: &Listing) -> StoreResult<()> {
+        if self.newest_listing()? < listing.number {
+            self.put(Key::newest_listing(), &listing.number)?;
+        }
+        self.put(Key::listing(&listing.name), listing)
     }
 
     fn last_event(&self) -> StoreResult<u64> {

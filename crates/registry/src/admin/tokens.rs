@@ -33,16 +33,15 @@ pub async fn create_token(
             "say in at most 200 bytes what the token is for",
         );
     }
-    let prefix_ok = new.prefix.len() <= 300
-        && new
-            .prefix
-            .trim_end_matches('/')
-            .split('/')
-            .all(|part| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+    let prefix_ok =
+        new.prefix.len() <= 300
+            && new.prefix.trim_end_matches('/').split('/').all(|part| {
+                part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+            });
     if !prefix_ok {
         return bad(
             "`prefix` cannot start an identifier".to_owned(),
-            "write `acme/` or `acme/sensor`, or nothing for all",
+            "write `acme/` or `acme/sensor`, `python:` for listings, or nothing for all",
         );
     }
     let mut actions = Vec::new();
@@ -54,13 +53,16 @@ pub async fn create_token(
                 let shown = packhouse_core::escape::printable(text);
                 return bad(
                     format!("`{shown}` is not an action"),
-                    "actions are read, publish, yank, admin",
+                    "actions are read, publish, yank, list, admin",
                 );
             }
         }
     }
     if actions.is_empty() {
-        return bad("`actions` is empty".to_owned(), "actions are read, publish, yank, admin");
+        return bad(
+            "`actions` is empty".to_owned(),
+            "actions are read, publish, yank, list, admin",
+        );
     }
     let token = ApiToken::random()?;
     let now = app.clock.now();
@@ -117,12 +119,13 @@ fn text(action: Action) -> &'static str {
         Action::Read => "read",
         Action::Publish => "publish",
         Action::Yank => "yank",
+        Action::List => "list",
         Action::Admin => "admin",
     }
 }
 
 fn action(text: &str) -> Option<Action> {
-    [Action::Read, Action::Publish, Action::Yank, Action::Admin]
+    [Action::Read, Action::Publish, Action::Yank, Action::List, Action::Admin]
         .into_iter()
         .find(|action| self::text(*action) == text)
 }

@@ -11,7 +11,8 @@ use super::fixtures::{Publish, at, id, job};
 use crate::ledger::owner_pin_of;
 use crate::memory::MemoryLedger;
 use crate::ports::{
-    Action, Downloads, HeadChange, Ledger, MarkChange, Record, Reservation, StoreError, TokenRecord,
+    Action, Downloads, Entry, HeadChange, IntentId, Ledger, ListingChange, MarkChange, Record,
+    Reservation, StoreError, TokenRecord,
 };
 
 type Store = Arc<dyn Ledger>;
@@ -38,6 +39,17 @@ fn token(id: &str) -> TokenRecord {
     }
 }
 
+fn listing(name: &str, sequence: u64, says: Option<&str>) -> ListingChange {
+    ListingChange {
+        id: IntentId::random().unwrap(),
+        name: python(name),
+        sequence,
+        owner: "0123456789ab".to_owned(),
+        operator: false,
+        entry: says.map(|says| Entry::new(None, json!({ "says": says })).unwrap()),
+    }
+}
+
 /// A ledger in which everything has happened.
 async fn source() -> Store {
     let ledger: Store = Arc::new(MemoryLedger::new());
@@ -59,6 +71,11 @@ async fn source() -> Store {
     let name = "python:numpy".to_owned();
     let reservation = Reservation { name, holder: None, reason: "known".to_owned(), at: at(0) };
     ledger.reserve(&reservation).await.unwrap();
+    for (name, sequence, says) in
+        [("here", 0, Some("one")), ("gone", 0, Some("two")), ("gone", 1, None)]
+    {
+        ledger.change_listing(&listing(name, sequence, says), at(7)).await.unwrap();
+    }
     ledger.put_token(&token("0123456789ab")).await.unwrap();
     ledger.put_token(&token("ba9876543210")).await.unwrap();
     ledger.revoke_token("ba9876543210", at(9)).await.unwrap();
@@ -94,6 +111,8 @@ async fn dump(ledger: &dyn Ledger) -> Vec<Record> {
             records.push(Record::Native { name, holder });
         }
     }
+    let listings = ledger.listings(None, 100).await.unwrap();
+    records.extend(listings.into_iter().map(Record::Listing));
     records.extend(ledger.reservations().await.unwrap().into_iter().map(Record::Reservation));
     records.extend(ledger.tokens().await.unwrap().into_iter().map(Record::Token));
     records.extend(ledger.events(0, 100).await.unwrap().into_iter().map(Record::Event));

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod fixtures;
 pub mod intents;
 pub mod jobs;
+pub mod listings;
 pub mod loading;
 pub mod publishing;
 pub mod races;
@@ -72,6 +73,16 @@ macro_rules! ledger_conformance {
             packages_are_paged_in_order,
             blobs_know_their_holders,
             the_generation_tells_of_changes,
+        }
+        $crate::conformance_tests! { $make, listings:
+            a_listing_is_put_changed_and_taken_out,
+            a_listing_belongs_to_its_token,
+            a_number_of_a_listing_is_never_given_again,
+            a_change_of_a_listing_may_be_repeated,
+            a_package_takes_the_name_of_a_listing,
+            a_reserved_name_takes_no_listing,
+            listings_and_native_names_are_paged_in_order,
+            of_many_listings_of_one_name_one_is_put,
         }
         $crate::conformance_tests! { $make, loading:
             a_loaded_ledger_reads_as_the_one_that_was_dumped,

@@ -85,6 +85,18 @@ fn check(rows: &impl Rows, record: &Record, chain: &mut Chain) -> StoreResult<()
             rows.native(name)?;
             rows.head(holder).map(drop)
         }
+        Record::Listing(listing) => {
+            let held = rows.listing(&listing.name)?;
+            rows.newest_listing()?;
+            schema(listing.schema)?;
+            match held.filter(|held| held.sequence == listing.sequence) {
+                Some(held) if held.change != listing.change => refuse(format!(
+                    "listing `{}:{}` stands with change {} of sequence {}, the record has {}",
+                    held.name.ecosystem, held.name.name, held.change, held.sequence, listing.change
+                )),
+                _ => Ok(()),
+            }
+        }
         Record::Reservation(reservation) => rows.reservation(&reservation.name).map(drop),
         Record::Downloads(count) => rows.downloads(&count.identifier).map(drop),
     }
@@ -161,6 +173,10 @@ fn put(rows: &mut impl Rows, record: &Record) -> StoreResult<()> {
             // Handed over, here or there: the heads tell which is later.
             Some(_) if rows.head(holder)?.is_none_or(|h| h.native.as_ref() != Some(name)) => Ok(()),
             _ => rows.put_native(name, holder),
+        },
+        Record::Listing(listing) => match rows.listing(&listing.name)? {
+            Some(held) if held.sequence >= listing.sequence => Ok(()),
+            _ => rows.put_listing(listing),
         },
         Record::Reservation(reservation) => match rows.reservation(&reservation.name)? {
             Some(held) if held.at > reservation.at || held == *reservation => Ok(()),

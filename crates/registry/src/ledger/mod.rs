@@ -8,12 +8,14 @@
 mod begin;
 mod change;
 mod event;
+mod listing;
 mod load;
 mod publish;
 
 pub use begin::begin;
 pub use change::{change_head, count_downloads, mark, put_token, revoke_token};
 pub use event::{EventDraft, append, canonical_bytes, first_previous, verify_chain};
+pub use listing::change_listing;
 pub use load::load;
 pub use publish::{commit, dependency_order, prepare, use_token, waiting};
 
@@ -24,7 +26,9 @@ use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 
-use crate::ports::{Downloads, Intent, IntentId, Reservation, SeenToken, StoreResult, TokenRecord};
+use crate::ports::{
+    Downloads, Intent, IntentId, Listing, Reservation, SeenToken, StoreResult, TokenRecord,
+};
 
 /// A release that is reserved for a train and that no read returns.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -117,6 +121,22 @@ pub trait Rows {
     fn native(&self, name: &NativeName) -> StoreResult<Option<Identifier>>;
     /// Gives a native name to a package.
     fn put_native(&mut self, name: &NativeName, holder: &Identifier) -> StoreResult<()>;
+    /// The held native names of an ecosystem, ascending, after `after`.
+    fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>>;
+
+    /// The row of a listing, with or without an entry.
+    fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>>;
+    /// Listings by (ecosystem, name), ascending, after `after`.
+    fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>>;
+    /// The highest number of a listing; 0 when there was none.
+    fn newest_listing(&self) -> StoreResult<u64>;
+    /// Stores a listing.
+    fn put_listing(&mut self, listing: &Listing) -> StoreResult<()>;
 
     /// The number of the newest event; 0 when there is none.
     fn last_event(&self) -> StoreResult<u64>;

@@ -14,8 +14,9 @@ use packhouse_core::release::{Event, Head, Release};
 use super::rows::MemoryRows;
 use crate::ledger::{self as rules, Rows};
 use crate::ports::{
-    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, MarkChange, Member,
-    Prepared, Quota, Record, Reservation, SeenToken, StoreResult, TokenRecord, Train,
+    Begun, Committed, Downloads, HeadChange, Intent, IntentId, Ledger, Listing, ListingChange,
+    ListingChanged, MarkChange, Member, Prepared, Quota, Record, Reservation, SeenToken,
+    StoreResult, TokenRecord, Train,
 };
 
 /// A ledger that lives as long as the value.
@@ -114,6 +115,35 @@ impl Ledger for MemoryLedger {
 
     async fn native(&self, name: &NativeName) -> StoreResult<Option<Identifier>> {
         self.rows().native(name)
+    }
+
+    async fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>> {
+        self.rows().natives(ecosystem, after, limit)
+    }
+
+    async fn first_event(&self, identifier: &Identifier) -> StoreResult<Option<Event>> {
+        self.rows().package_event(identifier, 1)
+    }
+
+    async fn change_listing(
+        &self,
+        change: &ListingChange,
+        now: Timestamp,
+    ) -> StoreResult<ListingChanged> {
+        self.change(|rows| rules::change_listing(rows, change, now))
+    }
+
+    async fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>> {
+        self.rows().listing(name)
+    }
+
+    async fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>> {
+        self.rows().listings(after, limit)
     }
 
     async fn mark(

@@ -12,7 +12,8 @@ use packhouse_core::release::{Event, Head, Release};
 
 use crate::ledger::{Hidden, Rows, Usage, WINDOW_SECONDS, publisher_key};
 use crate::ports::{
-    Downloads, Intent, IntentId, Reservation, SeenToken, StoreError, StoreResult, TokenRecord,
+    Downloads, Intent, IntentId, Listing, Reservation, SeenToken, StoreError, StoreResult,
+    TokenRecord,
 };
 
 /// (identifier's key, version's key).
@@ -28,6 +29,7 @@ pub(super) struct MemoryRows {
     heads: BTreeMap<Identifier, Head>,
     owners: BTreeMap<String, OwnerPin>,
     natives: BTreeMap<NativeName, Identifier>,
+    listings: BTreeMap<NativeName, Listing>,
     events: Vec<Event>,
     reservations: BTreeMap<String, Reservation>,
     tokens: BTreeMap<String, TokenRecord>,
@@ -225,6 +227,38 @@ impl Rows for MemoryRows {
 
     fn put_native(&mut self, name: &NativeName, holder: &Identifier) -> StoreResult<()> {
         self.natives.insert(name.clone(), holder.clone());
+        Ok(())
+    }
+
+    fn natives(
+        &self,
+        ecosystem: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> StoreResult<Vec<(NativeName, Identifier)>> {
+        let name = after.unwrap_or_default().to_owned();
+        let after = NativeName { ecosystem: ecosystem.to_owned(), name };
+        let held = self.natives.range((Bound::Excluded(after), Bound::Unbounded));
+        let held = held.take_while(|(name, _)| name.ecosystem == ecosystem);
+        Ok(held.take(limit as usize).map(|(name, id)| (name.clone(), id.clone())).collect())
+    }
+
+    fn listing(&self, name: &NativeName) -> StoreResult<Option<Listing>> {
+        Ok(self.listings.get(name).cloned())
+    }
+
+    fn listings(&self, after: Option<&NativeName>, limit: u32) -> StoreResult<Vec<Listing>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let listed = self.listings.range::<NativeName, _>((from, Bound::Unbounded));
+        Ok(listed.take(limit as usize).map(|(_, listing)| listing.clone()).collect())
+    }
+
+    fn newest_listing(&self) -> StoreResult<u64> {
+        Ok(self.listings.values().map(|listing| listing.number).max().unwrap_or_default())
+    }
+
+    fn put_listing(&mut self, listing: &Listing) -> StoreResult<()> {
+        self.listings.insert(listing.name.clone(), listing.clone());
         Ok(())
     }
 

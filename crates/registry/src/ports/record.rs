@@ -6,7 +6,7 @@ use packhouse_core::manifest::NativeName;
 use packhouse_core::release::{Event, Head, Release};
 use serde::{Deserialize, Serialize};
 
-use super::{Downloads, Reservation, TokenRecord};
+use super::{Downloads, Listing, Reservation, TokenRecord};
 
 /// A record of a ledger, as it moves from one to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub enum Record {
     },
     /// An event of the feed.
     Event(Event),
+    /// A listing, or what is left of one.
+    Listing(Listing),
     /// A reserved name.
     Reservation(Reservation),
     /// An API token's record.

@@ -42,6 +42,7 @@ pub(crate) use blobs::safe_headers;
 pub(crate) use files::readme;
 pub use index::{IndexFiles, index_of};
 pub use view::latest;
+pub(crate) use view::listed;
 
 /// The releases of a package that lists show, and the latest of them.
 ///

@@ -18,7 +18,7 @@ use crate::urls;
 /// The releases that lists show, in the order that is this registry's promise: stable ones newest
 /// first, then prereleases, then yanked ones. Clients that take the first get the latest, and pins
 /// on yanked ones are found all the same. Quarantined and removed ones are left out.
-pub(super) fn listed(mut releases: Vec<Release>) -> Vec<Release> {
+pub(crate) fn listed(mut releases: Vec<Release>) -> Vec<Release> {
     releases.retain(|r| r.marks.quarantined.is_none() && r.marks.removed.is_none());
     releases.sort_by(|a, b| {
         let rank = |r: &Release| (r.marks.yanked.is_some(), r.version.is_prerelease());
