@@ -8,6 +8,7 @@ pub mod api;
 pub mod archive;
 pub mod audit;
 pub mod claims;
+pub mod compose;
 pub mod digest;
 pub mod escape;
 pub mod formats;

@@ -19,6 +19,27 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
+        let body = bytes(request, app).await?;
+        serde_json::from_slice(&body).map(Self).map_err(|e| {
+            ApiError::new(
+                ErrorCode::BadRequest,
+                format!(
+                    "the request's body is not the JSON that is expected: {}",
+                    packhouse_core::escape::printable(&e.to_string())
+                ),
+                "see /openapi.json for the fields",
+            )
+        })
+    }
+}
+
+/// The bytes of a body, at most `limits.request_bytes`.
+///
+/// # Errors
+///
+/// One that is too large, too late, or ended early.
+pub async fn bytes(request: Request, app: &App) -> ApiResult<bytes::Bytes> {
+    {
         use http_body_util::{BodyExt as _, LengthLimitError, Limited};
         let limit = app.settings.limits.request_bytes;
         let body = Limited::new(request.into_body(), limit).collect();
@@ -44,15 +65,6 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
                 )
             }
         })?;
-        serde_json::from_slice(&body.to_bytes()).map(Self).map_err(|e| {
-            ApiError::new(
-                ErrorCode::BadRequest,
-                format!(
-                    "the request's body is not the JSON that is expected: {}",
-                    packhouse_core::escape::printable(&e.to_string())
-                ),
-                "see /openapi.json for the fields",
-            )
-        })
+        Ok(body.to_bytes())
     }
 }

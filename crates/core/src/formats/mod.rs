@@ -17,7 +17,7 @@ mod value;
 mod yaml;
 
 pub use dependencies::{Edit, EditError};
-pub(crate) use pyproject::normalised as python_name;
+pub use pyproject::normalised as python_name;
 
 use crate::identifier::{Identifier, IdentifierError};
 use crate::manifest::{Manifest, Name, NativeName, Place};

@@ -240,7 +240,11 @@ fn read_classes(manifest: &mut Manifest, tree: &Tree) {
 }
 
 /// The name in the form of PEP 503: lower case, runs of `-`, `_` and `.` as one `-`.
-pub(crate) fn normalised(text: &str) -> Result<String, String> {
+///
+/// # Errors
+///
+/// Why a text is no name.
+pub fn normalised(text: &str) -> Result<String, String> {
     let word = |c: char| c.is_ascii_alphanumeric();
     let fits = text.starts_with(word)
         && text.ends_with(word)

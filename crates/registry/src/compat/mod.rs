@@ -5,6 +5,7 @@
 //! around everything, writes it again.
 
 pub mod auth;
+pub mod compose;
 pub mod flat;
 pub mod shapes;
 #[cfg(test)]
@@ -33,7 +34,14 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// The routes of all ecosystems.
 pub fn routes() -> Router<App> {
-    Router::new()
+    Router::new().merge(compose::routes())
+}
+
+/// What the paths of ecosystems are set to.
+#[derive(Clone, Default)]
+pub struct Ecosystems {
+    /// `/compose/v1`.
+    pub compose: compose::Setup,
 }
 
 /// The shape of errors at a path; `None` for the registry's own paths.
