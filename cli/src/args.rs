@@ -1,5 +1,6 @@
 //! What can be asked of `packhouse`.
 
+mod compose;
 mod deploy;
 mod github_app;
 mod moving;
@@ -15,6 +16,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::{Exit, Stop};
 use crate::suggest::nearest;
 
+pub(crate) use compose::{
+    Compose, ComposeAudit, ComposeCompat, ComposeFlags, ComposeList, ComposeRegister, ComposeVerb,
+};
 pub(crate) use deploy::Deploy;
 use github_app::GithubAppFlags;
 pub(crate) use moving::{Doctor, Export, Import};
@@ -133,6 +137,8 @@ pub(crate) enum Command {
     Yank(Mark),
     /// Mark a release as replaced by something better
     Deprecate(Mark),
+    /// Processes and steps for process-bigraph: list, audit, register
+    Compose(Compose),
     /// Show or change from where a package may be published
     Policy(Policy),
     /// What operators of a registry do
@@ -702,6 +708,8 @@ pub(crate) struct Serve {
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
     #[command(flatten)]
+    pub(crate) compose: ComposeFlags,
+    #[command(flatten)]
     pub(crate) github: GithubAppFlags,
 }
 
@@ -729,6 +737,8 @@ impl Serve {
             dev_issuer: self.dev_issuer,
             open: self.open,
             motd: self.motd,
+            source_hosts: self.compose.hosts,
+            compose_as_code: self.compose.compat == ComposeCompat::Code,
             github: self.github.read()?,
         })
     }

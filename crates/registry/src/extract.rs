@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
 use packhouse_core::api::ErrorCode;
 use serde::de::DeserializeOwned;
 
@@ -19,7 +20,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
-        let body = bytes(request, app).await?;
+        let limit = app.settings.limits.request_bytes;
+        let body = collect(request.into_body(), limit).await?.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::TooLarge,
+                format!("the request's body has more than {limit} bytes"),
+                "send JSON only; packages are uploaded to the address that the answer names",
+            )
+        })?;
         serde_json::from_slice(&body).map(Self).map_err(|e| {
             ApiError::new(
                 ErrorCode::BadRequest,
@@ -33,38 +41,28 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
-/// The bytes of a body, at most `limits.request_bytes`.
+/// A body of at most `limit` bytes; `None` where it has more.
 ///
 /// # Errors
 ///
-/// One that is too large, too late, or ended early.
-pub async fn bytes(request: Request, app: &App) -> ApiResult<bytes::Bytes> {
-    {
-        use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-        let limit = app.settings.limits.request_bytes;
-        let body = Limited::new(request.into_body(), limit).collect();
-        let body = tokio::time::timeout(BODY, body).await.map_err(|_| {
-            ApiError::new(
-                ErrorCode::BadRequest,
-                format!("the request's body did not arrive within {} s", BODY.as_secs()),
-                "send it again, in one go",
-            )
-        })?;
-        let body = body.map_err(|e| {
-            if e.downcast_ref::<LengthLimitError>().is_some() {
-                ApiError::new(
-                    ErrorCode::TooLarge,
-                    format!("the request's body has more than {limit} bytes"),
-                    "send JSON only; packages are uploaded to the address that the answer names",
-                )
-            } else {
-                ApiError::new(
-                    ErrorCode::BadRequest,
-                    "the request's body ended early",
-                    "send it again",
-                )
-            }
-        })?;
-        Ok(body.to_bytes())
+/// `bad-request` for one that ends early or takes too long.
+pub(crate) async fn collect(body: axum::body::Body, limit: usize) -> ApiResult<Option<Bytes>> {
+    use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+    let body = Limited::new(body, limit).collect();
+    let body = tokio::time::timeout(BODY, body).await.map_err(|_| {
+        ApiError::new(
+            ErrorCode::BadRequest,
+            format!("the request's body did not arrive within {} s", BODY.as_secs()),
+            "send it again, in one go",
+        )
+    })?;
+    match body {
+        Ok(body) => Ok(Some(body.to_bytes())),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Ok(None),
+        Err(_) => Err(ApiError::new(
+            ErrorCode::BadRequest,
+            "the request's body ended early",
+            "send it again",
+        )),
     }
 }

@@ -18,6 +18,9 @@ pub(crate) struct Counts {
     pub(crate) events: u64,
     pub(crate) owners: u64,
     pub(crate) native_names: u64,
+    /// Exports from before there were any have none.
+    #[serde(default)]
+    pub(crate) listings: u64,
     pub(crate) reservations: u64,
     pub(crate) tokens: u64,
     pub(crate) download_counts: u64,
@@ -39,6 +42,7 @@ enum Kind {
     Release,
     Owner,
     Native,
+    Listing,
     Event,
     Reservation,
     Token,
@@ -107,6 +111,7 @@ impl Tally {
                 Kind::Release => &mut counts.releases,
                 Kind::Owner => &mut counts.owners,
                 Kind::Native => &mut counts.native_names,
+                Kind::Listing => &mut counts.listings,
                 Kind::Event => &mut counts.events,
                 Kind::Reservation => &mut counts.reservations,
                 Kind::Token => &mut counts.tokens,
@@ -142,6 +147,9 @@ fn key_of(record: &Record) -> (Kind, String) {
         }
         Record::OwnerPin { owner, .. } => (Kind::Owner, owner.to_ascii_lowercase()),
         Record::Native { name, .. } => (Kind::Native, format!("{} {}", name.ecosystem, name.name)),
+        Record::Listing(listing) => {
+            (Kind::Listing, format!("{} {}", listing.name.ecosystem, listing.name.name))
+        }
         Record::Event(event) => (Kind::Event, event.number.to_string()),
         Record::Reservation(reservation) => (Kind::Reservation, reservation.name.clone()),
         Record::Token(token) => (Kind::Token, token.id.clone()),

@@ -109,7 +109,11 @@ pub(super) async fn remove(
 }
 
 async fn body(app: &App, request: Request) -> ApiResult<Bytes> {
-    extract::bytes(request, app).await
+    let limit = app.settings.limits.request_bytes;
+    extract::collect(request.into_body(), limit).await?.ok_or_else(|| {
+        let message = format!("the request's body has more than {limit} bytes");
+        ApiError::new(ErrorCode::TooLarge, message, "send less of it")
+    })
 }
 
 /// The listing of this number.
