@@ -137,10 +137,8 @@ impl Server {
         let (secrets, github) = github.map(|github| (github.secrets, github.app)).unzip();
         let webhook = secrets.map(|secrets| Webhook { secrets, jobs: Arc::new(jobs.clone()) });
         let sources = LocalSources::new(&config.source_hosts, data.path(), &config.limits);
-        let compose = compose::Setup {
-            sources: Some(Arc::new(sources)),
-            as_code: config.compose_as_code,
-        };
+        let compose =
+            compose::Setup { sources: Some(Arc::new(sources)), as_code: config.compose_as_code };
         let app: App = Arc::new(Service {
             settings,
             ledger,

@@ -55,7 +55,9 @@ impl LocalSources {
         }
         if !self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
             let hosts = self.hosts.join("`, `");
-            return refused(format!("is not fetched: this registry reads repositories of `{hosts}`"));
+            return refused(format!(
+                "is not fetched: this registry reads repositories of `{hosts}`"
+            ));
         }
         Ok(())
     }
@@ -71,7 +73,9 @@ impl Sources for LocalSources {
         let (scratch, limits) = (self.scratch.clone(), self.limits.clone());
         let fetch = move || fetch(&address, reference.as_deref(), &scratch, &limits);
         let done = tokio::task::spawn_blocking(fetch).await;
-        done.unwrap_or_else(|_| Err(SourceError::Refused("the repository cannot be read".to_owned())))
+        done.unwrap_or_else(|_| {
+            Err(SourceError::Refused("the repository cannot be read".to_owned()))
+        })
     }
 
     async fn folder(&self, path: &str) -> Result<Tree, SourceError> {

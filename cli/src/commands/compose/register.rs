@@ -32,7 +32,9 @@ pub(super) fn run(args: &ComposeRegister, global: &Global, ui: &Ui) -> anyhow::R
         (None, Some(target)) => {
             if args.reference.is_some() {
                 let hint = "leave `--ref` out, or name the repository's address";
-                return Err(Stop::usage("a folder has no `--ref`: it is read as it is", hint).into());
+                return Err(
+                    Stop::usage("a folder has no `--ref`: it is read as it is", hint).into()
+                );
             }
             let tree = folder(target)?;
             if !args.no_audit && !passed(&here(target, &tree), ui) {

@@ -4,6 +4,8 @@
 //! registered as listings: by their outline, or by the registry's reading of a repository.
 
 mod reply;
+#[cfg(test)]
+mod tests;
 mod view;
 mod write;
 
