@@ -2,6 +2,7 @@
 
 mod apl;
 mod attune;
+mod compose;
 mod deploy;
 mod fppm;
 mod github_app;
@@ -25,6 +26,9 @@ pub(crate) use attune::{
     AttuneIndexValidate, AttuneInstall, AttuneList, AttuneRegistries, AttuneSearch, AttuneShow,
     AttuneTest, AttuneUninstall, AttuneVerb, ChecksumRule, EntrySources, Indexed, Shape, Shown,
     ShownShort,
+};
+pub(crate) use compose::{
+    Compose, ComposeAudit, ComposeCompat, ComposeFlags, ComposeList, ComposeRegister, ComposeVerb,
 };
 pub(crate) use deploy::Deploy;
 use fppm::FppmFlags;
@@ -152,6 +156,8 @@ pub(crate) enum Command {
     Yank(Mark),
     /// Mark a release as replaced by something better
     Deprecate(Mark),
+    /// Processes and steps for process-bigraph: list, audit, register
+    Compose(Compose),
     /// Show or change from where a package may be published
     Policy(Policy),
     /// Registries of APL packages, as APM knows them
@@ -728,6 +734,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) attune: AttuneFlags,
     #[command(flatten)]
+    pub(crate) compose: ComposeFlags,
+    #[command(flatten)]
     pub(crate) fppm: FppmFlags,
     #[command(flatten)]
     pub(crate) github: GithubAppFlags,
@@ -759,6 +767,8 @@ impl Serve {
             fppm: self.fppm.about(),
             motd: self.motd,
             packs: self.attune.packs(),
+            source_hosts: self.compose.hosts,
+            compose_as_code: self.compose.compat == ComposeCompat::Code,
             github: self.github.read()?,
         })
     }

@@ -63,6 +63,7 @@ fn run(cli: Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Command::Yank(args) => commands::mark::yank(&args, global, ui),
         Command::Deprecate(args) => commands::mark::deprecate(&args, global, ui),
         Command::Action(args) => commands::action::run(&args, global, ui),
+        Command::Compose(args) => commands::compose::run(&args, global, ui),
         Command::Policy(args) => commands::policy::run(&args, global, ui),
         Command::Admin(args) => commands::admin::run(&args, global, ui),
         Command::Doctor(args) => commands::doctor::run(&args, global, ui),

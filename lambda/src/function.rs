@@ -120,6 +120,7 @@ impl Function {
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
             webhook,
+            ecosystems: Default::default(),
             reads: Reads::default()
                 .with_views(catalogue, ViewIndexFiles::new(views.clone()))
                 .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),

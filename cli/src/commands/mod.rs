@@ -7,6 +7,7 @@ pub(crate) mod attune;
 pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod compose;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod explain;

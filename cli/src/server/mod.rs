@@ -5,6 +5,7 @@ pub(crate) mod attune;
 mod failpoints;
 mod impatient;
 mod listen;
+mod sources;
 mod work;
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use packhouse_core::secret::Secret;
 use packhouse_embedded::{DataDir, EmbeddedJobs, EmbeddedLedger, FileBlobs, Mode};
 use packhouse_registry::app::{App, PublicUrl, Service, Settings};
 use packhouse_registry::auth::{ApiToken, token_record};
+use packhouse_registry::compat::{Ecosystems, compose};
 use packhouse_registry::dev_issuer::DevIssuer;
 use packhouse_registry::oidc::{Issuer, Verifier};
 use packhouse_registry::ports::{Action, Clock as _, Ledger as _, SystemClock, TokenRecord};
@@ -27,6 +29,8 @@ use packhouse_registry::uploads::{self, UploadTimes};
 use packhouse_registry::webhook::Webhook;
 use packhouse_registry::{downloads, log};
 use tokio::sync::watch;
+
+use self::sources::LocalSources;
 
 /// How long the operator's first token lives.
 const FIRST_TOKEN_DAYS: u32 = 366;
@@ -52,6 +56,10 @@ pub(crate) struct Config {
     pub(crate) fppm: packhouse_registry::compat::fppm::About,
     /// What `ato` shows at every command.
     pub(crate) motd: Option<String>,
+    /// Hosts whose repositories are read; none means the usual ones.
+    pub(crate) source_hosts: Vec<String>,
+    /// Whether `/compose/v1` answers as the first program's code.
+    pub(crate) compose_as_code: bool,
     /// The limits in force.
     pub(crate) limits: Limits,
     /// What it does for Attune.
@@ -134,8 +142,20 @@ impl Server {
         let github = config.github.clone();
         let (secrets, github) = github.map(|github| (github.secrets, github.app)).unzip();
         let webhook = secrets.map(|secrets| Webhook { secrets, jobs: Arc::new(jobs.clone()) });
-        let app: App =
-            Arc::new(Service { settings, ledger, blobs, clock, verifier, turns, webhook, reads });
+        let sources = LocalSources::new(&config.source_hosts, data.path(), &config.limits);
+        let compose =
+            compose::Setup { sources: Some(Arc::new(sources)), as_code: config.compose_as_code };
+        let app: App = Arc::new(Service {
+            settings,
+            ledger,
+            blobs,
+            clock,
+            verifier,
+            turns,
+            webhook,
+            ecosystems: Ecosystems { compose },
+            reads,
+        });
         let worker = work::Worker { app: app.clone(), jobs, blobs: files, github };
         let packs = attune::routes(&app, &config.packs)?;
         let beside = uploads.merge(dev_routes.unwrap_or_default()).merge(packs);

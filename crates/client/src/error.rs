@@ -85,7 +85,9 @@ impl Refusal {
     /// Codes and facts that this client does not know are no reason to drop the message.
     pub(crate) fn parse(status: u16, body: &[u8]) -> Option<Self> {
         let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-        let error = value.get("error")?;
+        let Some(error) = value.get("error").filter(|error| error.is_object()) else {
+            return Self::detail(status, value.get("detail")?);
+        };
         let text = |key: &str, limit| {
             error.get(key).and_then(|v| v.as_str()).map(|s| excerpt(s, limit)).unwrap_or_default()
         };
@@ -107,6 +109,32 @@ impl Refusal {
             help: text("help", 2_000),
             request_id: text("request_id", 100),
             facts: facts.collect(),
+        })
+    }
+
+    /// The error of a path in another ecosystem's shape: a sentence, or a list of mistakes with places.
+    fn detail(status: u16, detail: &serde_json::Value) -> Option<Self> {
+        let mistake = |one: &serde_json::Value| {
+            let parts = one.get("loc")?.as_array()?.iter().take(20);
+            let loc: Vec<String> = parts
+                .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+                .collect();
+            Some(format!("{}: {}", loc.join("."), one.get("msg")?.as_str()?))
+        };
+        let message = match detail {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Array(list) => {
+                list.iter().take(10).map(mistake).collect::<Option<Vec<_>>>()?.join("; ")
+            }
+            _ => return None,
+        };
+        Some(Self {
+            status,
+            code: None,
+            message: excerpt(&message, 2_000),
+            help: String::new(),
+            request_id: String::new(),
+            facts: Default::default(),
         })
     }
 }

@@ -214,6 +214,8 @@ pub struct Manifest {
     /// Keys that the format does not know, with what was probably meant: never a reason to refuse,
     /// since the ecosystem's tools may know more than we do.
     pub unknown_keys: Vec<Problem>,
+    /// What its sources say that was not understood, or that people should know: never a reason to refuse.
+    pub remarks: Vec<Problem>,
     /// Where fields stand that are known by no other member, by field path.
     pub places: std::collections::BTreeMap<String, Place>,
     /// The manifest, untouched, as JSON.
@@ -242,6 +244,7 @@ impl Manifest {
             requires: Vec::new(),
             problems: Vec::new(),
             unknown_keys: Vec::new(),
+            remarks: Vec::new(),
             places: std::collections::BTreeMap::new(),
             original: serde_json::Value::Null,
         }

@@ -45,6 +45,11 @@ impl PublicUrl {
         origin.find("://").map_or(origin, |at| &origin[at + 3..])
     }
 
+    /// Whether only this machine reaches it.
+    pub fn is_loopback(&self) -> bool {
+        crate::guard::is_loopback(self.host())
+    }
+
     /// An absolute URL below it.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
@@ -99,6 +104,8 @@ pub struct Service {
     pub turns: crate::publish::Turns,
     /// What GitHub tells the registry's App, where it has one.
     pub webhook: Option<crate::webhook::Webhook>,
+    /// What the paths of other ecosystems' clients are set to.
+    pub ecosystems: crate::compat::Ecosystems,
     /// What the read side keeps in memory; start with `Reads::default()`.
     pub reads: crate::read::Reads,
 }

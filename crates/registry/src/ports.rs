@@ -6,6 +6,7 @@
 pub mod jobs;
 mod listing;
 mod record;
+pub mod sources;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -121,6 +121,7 @@ impl Registry {
             verifier: Verifier::default(),
             turns: Turns::default(),
             webhook: None,
+            ecosystems: Default::default(),
             reads: Reads::default().with_views(catalogue, index_files),
         });
         let drain = Drain::new(app.clone(), views);

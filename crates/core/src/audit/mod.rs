@@ -5,6 +5,7 @@
 
 mod artifact_missing;
 mod ato_code;
+mod bigraph_package;
 mod binary_surprise;
 mod build_missing;
 mod build_output;
@@ -40,6 +41,7 @@ mod model_missing;
 mod nested_manifest;
 mod non_utf8_names;
 mod oversized_file;
+mod python_source;
 mod readme_missing;
 mod repository_url;
 mod secret_files;
@@ -47,7 +49,6 @@ mod secrets;
 mod special_file;
 mod submodule_missing;
 mod tag_mismatch;
-mod tests;
 mod tool_version;
 mod unknown_key;
 mod unsafe_path;
@@ -57,6 +58,7 @@ mod usage_in_readme;
 mod version_not_above;
 mod version_valid;
 mod windows_names;
+mod tests;
 pub(crate) mod text;
 
 pub use facts::{BuildOutputs, Facts, Oddity, OddityKind, RegistryFacts, Strict};
@@ -69,6 +71,7 @@ use crate::manifest::{Manifest, Problem, Target};
 /// Every rule, in the order of ids.
 pub const RULES: &[&dyn Rule] = &[
     &artifact_missing::ArtifactMissing,
+    &bigraph_package::BigraphPackage,
     &binary_surprise::BinarySurprise,
     &build_missing::BuildMissing,
     &build_output::BuildOutput,
@@ -99,6 +102,7 @@ pub const RULES: &[&dyn Rule] = &[
     &nested_manifest::NestedManifest,
     &non_utf8_names::NonUtf8Names,
     &oversized_file::OversizedFile,
+    &python_source::PythonSource,
     &readme_missing::ReadmeMissing,
     &repository_url::RepositoryUrl,
     &secret_files::SecretFiles,

@@ -73,7 +73,7 @@ impl Fixture {
             }
         }
         let manifest_text = manifest;
-        let manifest = read_manifest(&manifest_text);
+        let manifest = read_manifest(&manifest_text, &tree);
         tree.insert(manifest.path.clone(), manifest_text.into_bytes(), false);
         let mut fixture = Self {
             tree,
@@ -236,13 +236,14 @@ fn expand(text: &str) -> Vec<u8> {
 }
 
 /// Reads the notation of the `manifest` section.
-fn read_manifest(text: &str) -> Manifest {
+fn read_manifest(text: &str, files: &Tree) -> Manifest {
     let Some(format) = text.lines().find_map(|line| line.strip_prefix("format: ")) else {
         // A comment with a manifest's name says of which format it is.
         let first = text.lines().next().and_then(|line| line.strip_prefix("# "));
-        let file = first.filter(|first| crate::formats::FORMATS.iter().any(|f| f.file() == *first));
-        let mut tree = Tree::default();
-        tree.insert(file.unwrap_or("ato.yaml").parse().unwrap(), text.as_bytes(), false);
+        let named = first.filter(|first| crate::formats::FORMATS.iter().any(|f| f.file() == *first));
+        let default = if text.starts_with('[') { "pyproject.toml" } else { "ato.yaml" };
+        let mut tree = files.clone();
+        tree.insert(named.unwrap_or(default).parse().unwrap(), text.as_bytes(), false);
         return match crate::formats::read_root(&tree) {
             crate::formats::Found::Package(manifest) => manifest,
             other => panic!("{other:?}"),

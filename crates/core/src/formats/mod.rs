@@ -21,6 +21,7 @@ pub(crate) mod value;
 pub(crate) mod yaml;
 
 pub use dependencies::{Edit, EditError};
+pub use pyproject::normalised as python_name;
 
 use crate::identifier::{Identifier, IdentifierError};
 use crate::manifest::{Manifest, Name, NativeName, Place};

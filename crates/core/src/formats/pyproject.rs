@@ -6,7 +6,9 @@ use serde_json::json;
 use super::fields::{At, Reader, load};
 use super::value::{Node, Source, Value, shown};
 use super::{Broken, Format, Found, edit, pep508, toml};
-use crate::manifest::{Dependency, Export, External, Field, Manifest, Name, NativeName};
+use crate::manifest::{
+    Dependency, Export, External, Field, Manifest, Name, NativeName, Place, Problem,
+};
 use crate::requirement::Grammar;
 use crate::tree::Tree;
 use crate::version::Order;
@@ -58,7 +60,13 @@ impl Format for Pyproject {
         ]
     }
     fn read(&self, tree: &Tree) -> Found {
-        load(FILE, tree, manifest)
+        match load(FILE, tree, manifest) {
+            Found::Package(mut manifest) if crate::python::is_bigraph(&manifest.original) => {
+                read_classes(&mut manifest, tree);
+                Found::Package(manifest)
+            }
+            found => found,
+        }
     }
     fn set_version(&self, text: &str, version: &str) -> Option<String> {
         set_version(text, version)
@@ -226,8 +234,26 @@ fn entry_points(r: &mut Reader, table: &At, kind: &str, group: Option<&str>) {
     }
 }
 
+/// The processes and steps of a package that needs process-bigraph.
+fn read_classes(manifest: &mut Manifest, tree: &Tree) {
+    let outline = crate::python::outline(tree, &manifest.original);
+    manifest.exports.extend(outline.classes.iter().map(crate::python::Class::export));
+    let problem = |remark: crate::python::Remark| Problem {
+        file: remark.path.parse().ok(),
+        field: String::new(),
+        at: Place { line: remark.line, column: remark.column },
+        message: remark.message,
+        help: remark.help,
+    };
+    manifest.remarks.extend(outline.remarks.into_iter().map(problem));
+}
+
 /// The name in the form of PEP 503: lower case, runs of `-`, `_` and `.` as one `-`.
-pub(super) fn normalised(text: &str) -> Result<String, String> {
+///
+/// # Errors
+///
+/// Why a text is no name.
+pub fn normalised(text: &str) -> Result<String, String> {
     let word = |c: char| c.is_ascii_alphanumeric();
     let fits = text.starts_with(word)
         && text.ends_with(word)

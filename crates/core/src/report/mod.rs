@@ -13,7 +13,7 @@ pub mod sarif;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Finding, Severity};
-use crate::manifest::{Manifest, Name};
+use crate::manifest::{Export, Manifest, Name};
 use crate::tree::Tree;
 
 /// Where the rules' pages stand.
@@ -31,20 +31,28 @@ pub struct Audited<'a> {
     pub folder: String,
     /// What was found, worst first, as [`crate::audit::audit`] answers it.
     pub findings: &'a [Finding],
+    /// What it offers.
+    pub exports: &'a [Export],
     /// Its files, for excerpts.
     pub tree: Option<&'a Tree>,
 }
 
 impl<'a> Audited<'a> {
     /// A package by its manifest, in `folder` of the repository.
-    pub fn new(manifest: &Manifest, folder: &str, tree: &'a Tree, findings: &'a [Finding]) -> Self {
+    pub fn new(
+        manifest: &'a Manifest,
+        folder: &str,
+        tree: &'a Tree,
+        findings: &'a [Finding],
+    ) -> Self {
         let package = match manifest.name.as_ref().map(|name| &name.value) {
             Some(Name::Full(identifier)) => identifier.to_string(),
             Some(Name::Native(native)) => native.name.clone(),
             None => manifest.path.to_string(),
         };
         let version = manifest.version.as_ref().map(|version| version.value.text().to_owned());
-        Self { package, version, folder: folder.to_owned(), findings, tree: Some(tree) }
+        let (folder, exports) = (folder.to_owned(), manifest.exports.as_slice());
+        Self { package, version, folder, findings, exports, tree: Some(tree) }
     }
 
     /// A finding's path from the repository's root; the manifest-less ones have none.

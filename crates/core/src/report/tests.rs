@@ -45,6 +45,7 @@ fn audited<'a>(tree: &'a Tree, findings: &'a [Finding]) -> Vec<Audited<'a>> {
         version: Some("1.2.3".into()),
         folder: "packages/sensor".into(),
         findings,
+        exports: &[],
         tree: Some(tree),
     }]
 }
@@ -113,6 +114,7 @@ fn the_tenth_annotation_counts_the_rest() {
         version: None,
         folder: String::new(),
         findings: &findings,
+        exports: &[],
         tree: None,
     }]);
     let errors: Vec<_> = text.lines().filter(|line| line.starts_with("::error")).collect();
@@ -245,6 +247,7 @@ fn a_manifest_that_cannot_be_read_is_a_finding_with_its_line() {
         version: None,
         folder: String::new(),
         findings: &findings,
+        exports: &[],
         tree: Some(&tree),
     };
     insta::assert_snapshot!(human::render(&[package], human::Style::default()), @"
@@ -321,7 +324,7 @@ proptest::proptest! {
             help: None,
             fingerprint: "0".repeat(16),
         }];
-        let package = Audited { package: "a/b".into(), version: None, folder: String::new(), findings: &findings, tree: Some(&tree) };
+        let package = Audited { package: "a/b".into(), version: None, folder: String::new(), findings: &findings, exports: &[], tree: Some(&tree) };
         let report = human::render(&[package], human::Style { color, width });
         if !color {
             let steers = |c: char| c != '\n' && crate::escape::printable(&c.to_string()) != c.to_string();

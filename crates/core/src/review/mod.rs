@@ -114,6 +114,7 @@ impl Checked {
             version: self.version.as_ref().map(|version| version.text().to_owned()),
             folder: self.folder.clone(),
             findings: &[],
+            exports: self.manifest.as_ref().map_or(&[], |manifest| &manifest.exports),
             tree: Some(&self.tree),
         }
     }

@@ -7,6 +7,7 @@
 pub mod apl;
 pub mod attune;
 pub mod auth;
+pub mod compose;
 pub mod flat;
 pub mod fppm;
 pub mod shapes;
@@ -36,7 +37,18 @@ pub const SHAPES: &[(&str, Shape)] = &[
 
 /// The routes of all ecosystems.
 pub fn routes() -> Router<App> {
-    Router::new().merge(apl::routes()).merge(attune::routes()).merge(fppm::routes())
+    Router::new()
+        .merge(apl::routes())
+        .merge(attune::routes())
+        .merge(compose::routes())
+        .merge(fppm::routes())
+}
+
+/// What the paths of ecosystems are set to.
+#[derive(Clone, Default)]
+pub struct Ecosystems {
+    /// `/compose/v1`.
+    pub compose: compose::Setup,
 }
 
 /// The shape of errors at a path; `None` for the registry's own paths.

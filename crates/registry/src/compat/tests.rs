@@ -35,6 +35,7 @@ pub(super) fn app(private: bool, open: bool) -> App {
         verifier: Verifier::default(),
         turns: crate::publish::Turns::default(),
         webhook: None,
+        ecosystems: Default::default(),
         reads: crate::read::Reads::default(),
         settings: Settings {
             public_url,

@@ -52,6 +52,7 @@ impl World {
             verifier,
             turns: super::Turns::default(),
             webhook: None,
+            ecosystems: Default::default(),
             reads: Reads::default(),
             settings: Settings {
                 public_url,

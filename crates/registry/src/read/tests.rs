@@ -79,6 +79,7 @@ impl Registry {
             verifier: Verifier::default(),
             turns: crate::publish::Turns::default(),
             webhook: None,
+            ecosystems: Default::default(),
             reads: Reads::default(),
             settings: Settings {
                 public_url,

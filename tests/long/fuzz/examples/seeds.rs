@@ -66,6 +66,12 @@ const AUDITS: [&[u8]; 2] = [
     b"import Old from \"parts/a.ato\"\nx = Old(\n)\xff\xfe\xff\xfe(model :Y:a) (model \"../../../c\\\"\")",
 ];
 
+/// Source of Python; see `fuzz_targets/python.rs`.
+const PYTHON: [&[u8]; 2] = [
+    b"from .a import *\nfrom .b.c import X as Y\n\nclass A[T](P, Y[T]):\n    config_schema = {'a': -1}\n    def inputs(self):\n        return {'x': 'float'}\n\xffimport process_bigraph as pb\nfrom process_bigraph import Process as P\n__all__ = ['P']\n__all__ += ['S']\nS = pb.Step if P else None\n\xfffrom . import c\n\xfffrom .. import A\ntry:\n    class X(A): pass\nexcept E:\n    X = pb.Step\n",
+    b"@pb.step(inputs={}, outputs={})\ndef f(x: int = f'{x:>{y}}') -> None:\n    class L(P): ...\nif __name__ == '__main__':\n    type T[*Ts] = P\nmatch x:\n    case {'a': [1, *_]} | P(): del x\n\xff\xff",
+];
+
 const HEADER: &str = r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#;
 const CLAIMS: &str = r#"{"iss":"https://issuer.example","aud":"a","sub":"s","jti":"j","iat":1800000000,"nbf":1799999400,"exp":1800000300,"repository":"o/r","repository_id":"1","repository_owner":"o","repository_owner_id":"2","repository_visibility":"public","event_name":"push","ref":"refs/tags/v1.0.0","ref_type":"tag","ref_protected":"true","sha":"0","workflow_ref":"o/r/.github/workflows/p.yml@refs/tags/v1.0.0","job_workflow_ref":"w","environment":"e","runner_environment":"github-hosted","run_id":"3","run_attempt":"1","actor":"a","actor_id":"4"}"#;
 
@@ -88,6 +94,7 @@ fn main() -> io::Result<()> {
     Folder::new(root, "attune")?.write_all(ATTUNE)?;
     manifests(root)?;
     Folder::new(root, "audit")?.write_all(AUDITS)?;
+    Folder::new(root, "python")?.write_all(PYTHON)?;
     tokens(&root.join("../fuzz-token"))
 }
 

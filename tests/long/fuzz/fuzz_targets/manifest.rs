@@ -106,6 +106,7 @@ fn report(kind: u8, findings: &[audit::Finding], name: &str, tree: &Tree) {
         version: None,
         folder: String::new(),
         findings,
+        exports: &[],
         tree: Some(tree),
     };
     let audited = std::slice::from_ref(&audited);
