@@ -58,7 +58,6 @@ mod usage_in_readme;
 mod version_not_above;
 mod version_valid;
 mod windows_names;
-mod tests;
 pub(crate) mod text;
 
 pub use facts::{BuildOutputs, Facts, Oddity, OddityKind, RegistryFacts, Strict};
@@ -275,3 +274,4 @@ fn draft_problems<'a>(
 }
 
 #[cfg(test)]
+mod tests;
