@@ -19,7 +19,7 @@ host=$(rustc -vV | awk '/^host:/ { print $2 }')
 fail() { printf 'tests/long/fuzz.sh: %s\n' "$*" >&2; exit 2; }
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "\`$seconds\` is no number of seconds; usage: fuzz.sh [SECONDS] [TARGET...]"
 
-all=(zip_scan zip_pack identifier requirement manifest audit token)
+all=(zip_scan zip_pack identifier requirement kicad manifest audit token)
 targets=("$@")
 [ $# -gt 0 ] || targets=("${all[@]}")
 for target in "${targets[@]}"; do

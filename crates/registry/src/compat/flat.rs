@@ -99,9 +99,10 @@ pub async fn page(service: &Service, ecosystem: &str, after: Option<&str>) -> St
     ];
     let next = ends.into_iter().flatten().flatten().min();
     let within = |name: &str| next.as_deref().is_none_or(|next| name <= next);
-    let packages = futures_util::stream::iter(natives.iter().filter(|(n, _)| within(&n.name)))
-        .map(|(name, identifier)| held(service, name, identifier))
-        .buffered(READS);
+    // Futures in a list: as a mapped stream, a handler that awaits this is not known to be `Send`.
+    let listed = natives.iter().filter(|(n, _)| within(&n.name));
+    let reads: Vec<_> = listed.map(|(name, id)| held(service, name, id)).collect();
+    let packages = futures_util::stream::iter(reads).buffered(READS);
     let packages: Vec<Option<Held>> = packages.try_collect().await?;
     let mut entries: Vec<Entry> = packages.into_iter().flatten().map(Entry::Package).collect();
     for listing in listings {
