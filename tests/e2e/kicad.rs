@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use packhouse_tests::git_http::backend;
+use packhouse_tests::liar::Liar;
 use packhouse_tests::{Outcome, Runs as _, TestRegistry, copy, example, plain};
 
 /// A place for blocks and boards, with a cache of its own.
@@ -51,6 +53,20 @@ impl Desk {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("PACKHOUSE_CACHE_DIR", self.path("cache"));
         command.outcome()
+    }
+}
+
+/// Makes a folder a repository of one commit.
+fn commit(folder: &Path) {
+    for arguments in [
+        &["init", "--quiet", "--initial-branch=main"][..],
+        &["add", "."],
+        &["commit", "--quiet", "-m", "one"],
+    ] {
+        let mut command = std::process::Command::new("git");
+        command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(arguments);
+        assert!(command.output().unwrap().status.success());
     }
 }
 
@@ -118,7 +134,13 @@ fn a_block_comes_from_the_registry_a_repository_or_a_folder() {
     desk.run("from-registry", &["add", "acme/usb-c-sink", "--kicad-tools-version", "0.10.1"]).ok();
     desk.board("from-folder");
     desk.run("from-folder", &["add", "file://../block"]).ok();
-    for board in ["from-registry", "from-folder"] {
+    let root = desk.path("repositories");
+    commit(&desk.block("repositories/block", &[]));
+    std::fs::rename(root.join("block/.git"), root.join("block.git")).unwrap();
+    let server = Liar::start(move |request| backend(&root, request));
+    desk.board("from-repository");
+    desk.run("from-repository", &["add", &format!("git://{}/block.git#main", server.url)]).ok();
+    for board in ["from-registry", "from-repository", "from-folder"] {
         let listed = desk.run(board, &["list"]).ok().stdout;
         assert!(listed.contains("acme/usb-c-sink"), "{board}: {listed}");
         let sheet = installed(&desk.path(board), "usb-c-sink.kicad_sch");

@@ -37,8 +37,12 @@ impl Rule for Complete {
             (m.summary.is_some(), Severity::Warning, "summary", names[4]),
         ];
         for (there, severity, what, field) in needs {
-            let leaf = field.rsplit('.').next().unwrap_or(field);
-            let spoken_of = m.problems.iter().any(|p| p.field.rsplit('.').next() == Some(leaf));
+            let leaf = |field: &str| field.rsplit('.').next().map(str::to_owned);
+            let spoken_of = m
+                .problems
+                .iter()
+                .any(|p| field.split(" and ").any(|field| leaf(&p.field) == leaf(field)));
+            let field = field.replace(" and ", "` and `");
             if !there && !spoken_of && !field.is_empty() {
                 let draft = self.finding(format!("the package has no {what}")).severity(severity);
                 found.push(draft.file(&m.path).about(what).help(format!("set `{field}` in `{}`", m.path)));

@@ -229,7 +229,7 @@ fn about(manifest: &Manifest, problem: &Problem) -> About {
         return About::Other;
     }
     match fields(manifest.format) {
-        [names, ..] if names.split(" and ").any(|name| name == problem.field) => About::Name,
+        [name, ..] if name.split(" and ").any(|name| name == problem.field) => About::Name,
         [_, version, ..] if version == problem.field => About::Version,
         _ => About::Other,
     }
@@ -238,7 +238,7 @@ fn about(manifest: &Manifest, problem: &Problem) -> About {
 /// Where a format's manifest has name, version, repository, licence and summary; for one that is not
 /// known, as `packhouse.yaml` has them.
 fn fields(format: &str) -> [&'static str; 5] {
-    let fallback: &dyn Format = &*crate::formats::FORMATS[0];
+    let fallback: &dyn Format = crate::formats::FORMATS[0];
     crate::formats::by_id(format).unwrap_or(fallback).fields()
 }
 

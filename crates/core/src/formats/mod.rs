@@ -37,7 +37,8 @@ pub trait Format: Send + Sync {
     /// The order in which its versions are compared, where the manifest does not choose.
     fn order(&self) -> Order;
     /// Where its manifest has the name, the version, the repository, the licence and the summary, in its
-    /// own spelling: what the audit tells people to set. Empty where the manifest has no place for it.
+    /// own spelling: what the audit tells people to set. Empty where the manifest has no place for it;
+    /// several fields that make one name stand as `group and name`.
     fn fields(&self) -> [&'static str; 5] {
         [
             "package.identifier",

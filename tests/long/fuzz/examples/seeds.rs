@@ -72,6 +72,13 @@ const PYTHON: [&[u8]; 2] = [
     b"@pb.step(inputs={}, outputs={})\ndef f(x: int = f'{x:>{y}}') -> None:\n    class L(P): ...\nif __name__ == '__main__':\n    type T[*Ts] = P\nmatch x:\n    case {'a': [1, *_]} | P(): del x\n\xff\xff",
 ];
 
+/// Files of KiCad; see `fuzz_targets/kicad.rs`.
+const KICAD: [&str; 3] = [
+    "(kicad_sch (version 1) (symbol (lib_id \"Device:R\") (property \"Footprint\" \"R:R_0402\")))",
+    "(footprint \"a\\\"b\" (version 2)",
+    "(kicad_symbol_lib\n\t(version x",
+];
+
 const HEADER: &str = r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#;
 const CLAIMS: &str = r#"{"iss":"https://issuer.example","aud":"a","sub":"s","jti":"j","iat":1800000000,"nbf":1799999400,"exp":1800000300,"repository":"o/r","repository_id":"1","repository_owner":"o","repository_owner_id":"2","repository_visibility":"public","event_name":"push","ref":"refs/tags/v1.0.0","ref_type":"tag","ref_protected":"true","sha":"0","workflow_ref":"o/r/.github/workflows/p.yml@refs/tags/v1.0.0","job_workflow_ref":"w","environment":"e","runner_environment":"github-hosted","run_id":"3","run_attempt":"1","actor":"a","actor_id":"4"}"#;
 
@@ -93,6 +100,7 @@ fn main() -> io::Result<()> {
     Folder::new(root, "fppm")?.write_all(FPPM)?;
     Folder::new(root, "attune")?.write_all(ATTUNE)?;
     manifests(root)?;
+    Folder::new(root, "kicad")?.write_all(KICAD)?;
     Folder::new(root, "audit")?.write_all(AUDITS)?;
     Folder::new(root, "python")?.write_all(PYTHON)?;
     tokens(&root.join("../fuzz-token"))
