@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use packhouse_registry::compat::fppm::About;
 
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  packhouse fppm install --package acme/Thermometer")]
 pub(crate) struct Fppm {
     #[command(subcommand)]
     pub(crate) verb: FppmVerb,
@@ -27,7 +28,7 @@ pub(crate) enum FppmVerb {
 #[command(after_help = "\
 Examples:
   packhouse fppm import registry.yaml --dry-run
-  packhouse fppm import https://example.org/registry.yaml --resolve --registry https://packages.example.org
+  packhouse fppm import https://example.org/registry.yaml --resolve
 
 Needs an API token with the action `list` and the prefix `fppm:`.")]
 pub(crate) struct FppmImport {
@@ -70,7 +71,7 @@ pub(crate) struct Registries {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  packhouse fppm install                              all of the project, at the commits of fppm.lock
+  packhouse fppm install                              all of the project, as fppm.lock says
   packhouse fppm install --package acme/Thermometer   the stable version
   packhouse fppm install --package acme/Thermometer --version v1.2.3
   packhouse fppm install --locked                     in CI: fails where fppm.lock is not complete")]
