@@ -13,7 +13,7 @@ use crate::formats::{self, Broken, FORMATS, Format, Found, NameError};
 use crate::identifier::Identifier;
 use crate::limits::Limits;
 use crate::manifest::{Manifest, Name};
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 use crate::version::{Order, Version};
 
 /// Why a source cannot be named, versioned or packed.
@@ -156,6 +156,7 @@ pub fn open(
     match read.into_iter().find(|(_, found)| *found != Found::Missing)? {
         (format, Found::Package(manifest)) => {
             drop_own_archives(&mut tree, &manifest);
+            drop_unlisted(&mut tree, format, &manifest);
             Some(Opened::Package(Box::new(Source { folder, tree, oddities, format, manifest })))
         }
         (_, Found::Broken(broken)) => Some(Opened::Broken { folder, tree, broken }),
@@ -181,6 +182,16 @@ fn drop_own_archives(tree: &mut Tree, manifest: &Manifest) {
     };
     let found: Vec<_> =
         tree.iter().map(|(path, _)| path.to_string()).filter(|path| own(path)).collect();
+    for path in found {
+        tree.remove(&path);
+    }
+}
+
+/// Takes out what the manifest does not put into the package.
+fn drop_unlisted(tree: &mut Tree, format: &dyn Format, manifest: &Manifest) {
+    let unlisted = |path: &&TreePath| !format.packs(manifest, path);
+    let found: Vec<_> =
+        tree.iter().map(|(path, _)| path).filter(unlisted).map(TreePath::to_string).collect();
     for path in found {
         tree.remove(&path);
     }

@@ -68,10 +68,10 @@ pub enum AplError {
     Many(PathBuf, usize),
     /// No such package.
     #[error("there is no `{0}` in the registry")]
-    Missing(PackageId),
+    Missing(Box<PackageId>),
     /// The version is there.
     #[error("`{0}` is there already: raise `version`")]
-    Exists(PackageId),
+    Exists(Box<PackageId>),
     /// The server said no.
     #[error("{message} (status {status})")]
     Refused {
@@ -84,9 +84,9 @@ pub enum AplError {
     #[error("the server sent `{found}` for `{wanted}`")]
     Other {
         /// What was asked for.
-        wanted: PackageId,
+        wanted: Box<PackageId>,
         /// What came.
-        found: PackageId,
+        found: Box<PackageId>,
     },
     /// No answer, or not that of a registry.
     #[error(transparent)]

@@ -145,7 +145,7 @@ impl Folder {
         // An archive without its line in the index is what a crash leaves: the same one goes on.
         if let Ok(path) = self.get(id) {
             if read(&path, Limits::default().archive_bytes)? != packed.archive.bytes {
-                return Err(AplError::Exists(id.clone()));
+                return Err(AplError::Exists(Box::new(id.clone())));
             }
             return self.store(&index);
         }
@@ -164,7 +164,7 @@ impl Folder {
         [path, name.join(id.file_name())]
             .into_iter()
             .find(|path| path.is_file())
-            .ok_or_else(|| AplError::Missing(id.clone()))
+            .ok_or_else(|| AplError::Missing(Box::new(id.clone())))
     }
 
     pub(super) fn tree(

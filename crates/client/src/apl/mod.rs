@@ -159,7 +159,10 @@ impl Registry {
         let only = |text: &str| format!("^{}$", text.replace('.', "\\."));
         let (group, name) = (only(id.project.group()), only(id.project.name()));
         let found = self.list_packages(Some(&group), Some(&name), None)?;
-        found.into_iter().find(|c| c.id == *id).ok_or_else(|| AplError::Missing(id.clone()))
+        found
+            .into_iter()
+            .find(|c| c.id == *id)
+            .ok_or_else(|| AplError::Missing(Box::new(id.clone())))
     }
 
     /// `DependencyTree`: what `configs` need, and what that needs.

@@ -74,7 +74,10 @@ impl Server {
         let packed =
             repack(&bytes, &limits).map_err(|e| AplError::Contents(to.clone(), Box::new(e)))?;
         if packed.config.id != *id {
-            return Err(AplError::Other { wanted: id.clone(), found: packed.config.id });
+            return Err(AplError::Other {
+                wanted: Box::new(id.clone()),
+                found: Box::new(packed.config.id),
+            });
         }
         fs_err::create_dir_all(into)?;
         write(&to, &bytes)?;

@@ -38,7 +38,7 @@ pub enum IndexError {
     Item(usize, ConfigError),
     /// A version twice.
     #[error("`{0}` is there already: raise `version`")]
-    Exists(PackageId),
+    Exists(Box<PackageId>),
     /// Larger than any registry is.
     #[error("the index has {0} bytes, at most {INDEX_BYTES} are read")]
     Large(usize),
@@ -89,7 +89,7 @@ impl Index {
     fn put(&mut self, config: Config, withdrawn: bool) -> Result<(), IndexError> {
         let PackageId { project, version } = &config.id;
         if self.get(&config.id).is_some() {
-            return Err(IndexError::Exists(config.id));
+            return Err(IndexError::Exists(Box::new(config.id)));
         }
         let place = Place { nth: self.configs.len(), withdrawn };
         self.places.entry(project.clone()).or_default().insert(version.clone(), place);

@@ -53,7 +53,7 @@ pub enum TreeError {
     #[error("`{from}` needs `{needs}`, and no such version is in the registry")]
     Missing {
         /// Who asks.
-        from: PackageId,
+        from: Box<PackageId>,
         /// For what.
         needs: String,
     },
@@ -145,7 +145,7 @@ fn walk<'i>(
         }
         let one = |need: &Need| match pick(need) {
             Some(to) => Ok(Edge { need: need.clone(), to }),
-            None => Err(TreeError::Missing { from: from.clone(), needs: need.text() }),
+            None => Err(TreeError::Missing { from: Box::new(from.clone()), needs: need.text() }),
         };
         needs.iter().map(one).collect::<Result<Vec<_>, _>>()
     };

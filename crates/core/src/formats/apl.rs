@@ -7,7 +7,7 @@ use super::{Broken, Edit, EditError, Format, Found, json5};
 use crate::apl::{FILE, Need, NeedError, ProjectId};
 use crate::audit::target_text;
 use crate::manifest::{Dependency, Export, Field, Manifest, Name, Target};
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 use crate::version::Order;
 
 /// `apl-project.json`.
@@ -55,6 +55,9 @@ impl Format for Apl {
     }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, |source| manifest(source).map(Some))
+    }
+    fn packs(&self, manifest: &Manifest, path: &TreePath) -> bool {
+        packs(manifest, path)
     }
     fn set_version(&self, text: &str, version: &str) -> Option<String> {
         set_version(text, version)
@@ -155,6 +158,27 @@ fn read_files(r: &mut Reader, root: &At) {
         summary: None,
         details: serde_json::Map::new(),
     });
+}
+
+/// Where the config lists files: those, the code, and what every package has (config, README, licence).
+fn packs(manifest: &Manifest, path: &TreePath) -> bool {
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let field = |key: &str| manifest.original.get(key);
+    let listed = field("packageFiles").or_else(|| field("files")).and_then(|list| list.as_array());
+    let mut named: Vec<String> = listed.into_iter().flatten().filter_map(text).collect();
+    named.retain(|path| !path.trim().is_empty());
+    if named.is_empty() {
+        return true;
+    }
+    named.extend(field("source").and_then(text));
+    named.extend([FILE.to_owned(), manifest.readme.clone()]);
+    let inside = |name: &String| {
+        let plain = name.trim().trim_start_matches("./").trim_end_matches('/');
+        let rest = path.as_str().strip_prefix(plain);
+        matches!(plain, "" | ".") || rest.is_some_and(|r| r.is_empty() || r.starts_with('/'))
+    };
+    let stem = path.as_str().split('.').next().unwrap_or_default().to_ascii_uppercase();
+    named.iter().any(inside) || matches!(&*stem, "LICENSE" | "LICENCE" | "COPYING")
 }
 
 fn read_dependencies(r: &mut Reader, at: Option<At>, condition: Option<&str>) {
@@ -396,6 +420,30 @@ mod tests {
         ));
         insta::assert_snapshot!(complaints("apl", "{\"name\": \"x\"}"));
         insta::assert_snapshot!(complaints("apl", "{\"group\": \"a\", name: \"b\", version: 1.0}"));
+    }
+
+    #[test]
+    fn a_config_that_lists_files_packs_those_and_what_every_package_has() {
+        let packed = |config: &str| {
+            let manifest = package("apl", config);
+            let files = [
+                FILE,
+                "src/a.apl",
+                "srcs/b.apl",
+                "lib/c.apl",
+                "README.md",
+                "LICENSE.txt",
+                "notes.md",
+            ];
+            let packs = |file: &&str| Apl.packs(&manifest, &file.parse().unwrap());
+            files.into_iter().filter(packs).collect::<Vec<_>>()
+        };
+        let head = "{group: 'a', name: 'b', version: '1.0.0', source: 'src'";
+        let some = [FILE, "src/a.apl", "lib/c.apl", "README.md", "LICENSE.txt"];
+        assert_eq!(packed(&format!("{head}, packageFiles: ['./lib/']}}")), some);
+        assert_eq!(packed(&format!("{head}, files: ['lib/c.apl', '']}}")), some);
+        assert_eq!(packed(&format!("{head}, files: ['.']}}")).len(), 7);
+        assert_eq!(packed(&format!("{head}}}")).len(), 7);
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl<'a> Parser<'_, 'a> {
             self.at = self.source.text.len() - trimmed.len();
             if trimmed.starts_with("//") {
                 self.at += trimmed.find(['\n', '\u{2028}', '\u{2029}']).unwrap_or(trimmed.len());
-            } else if trimmed.starts_with("/*") {
-                let Some(end) = trimmed[2..].find("*/") else {
+            } else if let Some(comment) = trimmed.strip_prefix("/*") {
+                let Some(end) = comment.find("*/") else {
                     return Err(self.wrong("the comment has no end", "end it with `*/`"));
                 };
                 self.at += end + 4;

@@ -50,6 +50,11 @@ pub trait Format: Send + Sync {
     }
     /// Reads the package whose manifest stands at the root of `tree`.
     fn read(&self, tree: &Tree) -> Found;
+    /// Whether the file at `path` goes into the package: a manifest may name those that do.
+    fn packs(&self, manifest: &Manifest, path: &TreePath) -> bool {
+        let _ = (manifest, path);
+        true
+    }
     /// `text` of the manifest with its version set (and, for a full name, nothing else changed:
     /// comments and order stay). `None` where the format has no place for a version: the manifest
     /// cannot be read, has no package, or says that its version is computed.

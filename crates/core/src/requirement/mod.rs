@@ -60,7 +60,8 @@ enum Rule {
     Npm(npm::Rule),
     Ato(ato::Rule),
     Pep508(pep508::Rule),
-    Exact(exact::Rule),
+    /// A version in each order, so the largest.
+    Exact(Box<exact::Rule>),
     Attune(attune::Rule),
     Apl(apl::Rule),
 }
@@ -104,7 +105,7 @@ impl Requirement {
             Grammar::Npm => npm::Rule::parse(text).map(Rule::Npm),
             Grammar::Ato => ato::Rule::parse(text).map(Rule::Ato),
             Grammar::Pep508 => pep508::Rule::parse(text).map(Rule::Pep508),
-            Grammar::Exact => exact::Rule::parse(text).map(Rule::Exact),
+            Grammar::Exact => exact::Rule::parse(text).map(|rule| Rule::Exact(Box::new(rule))),
             Grammar::Attune => attune::Rule::parse(text).map(Rule::Attune),
             Grammar::Apl => apl::Rule::parse(text).map(Rule::Apl),
         };
