@@ -225,6 +225,9 @@ pub(crate) struct Audit {
     /// Also what `ato package verify --strict` checks of a circuit, as errors
     #[arg(long)]
     pub(crate) strict: bool,
+    /// The version of kicad-tools that a block is to work with; default: that of the `kct` on the PATH
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) kicad_tools_version: Option<String>,
     #[command(flatten)]
     pub(crate) files: Files,
 }

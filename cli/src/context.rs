@@ -187,14 +187,14 @@ pub(crate) fn setting(job: &Job, folder: &Path, tag: Option<&str>, ui: &Ui) -> S
     let tag = tag.or(job.tag()).map(str::to_owned);
     if job.in_actions {
         let (repository, branch) = (job.repository.clone(), job.branch().map(str::to_owned));
-        return Setting { repository, tag, branch, strict: None };
+        return Setting { repository, tag, branch, ..Setting::default() };
     }
     match Checkout::find(folder) {
         Ok(Some(checkout)) => Setting {
             repository: checkout.repository().ok().flatten(),
             tag,
             branch: checkout.branch().ok().flatten(),
-            strict: None,
+            ..Setting::default()
         },
         Ok(None) => Setting { tag, ..Setting::default() },
         Err(error) => {

@@ -351,7 +351,14 @@ fn all_reports_tell_the_same_findings() {
 #[test]
 fn the_examples_are_clean_in_every_report() {
     let dir = tempfile::tempdir().unwrap();
-    let names = ["ato-board", "ato-sensor", "attune-pack", "packhouse-lib", "python-process"];
+    let names = [
+        "ato-board",
+        "ato-sensor",
+        "attune-pack",
+        "kicad-block",
+        "packhouse-lib",
+        "python-process",
+    ];
     let folders: Vec<PathBuf> = names.iter().map(|name| example(name)).collect();
     let all: Vec<_> = folders.iter().map(|folder| folder.to_str().unwrap()).collect();
     let human = audit(dir.path(), &all);
@@ -360,9 +367,10 @@ fn the_examples_are_clean_in_every_report() {
     acme/board 0.3.0: no findings
     acme/sensor 1.0.0: no findings
     acme/disk-watch 1.1.0: no findings
+    acme/usb-c-sink 1.0.0: no findings
     acme/units 2.1.0: no findings
     acme/pbg-growth 0.2.0: no findings
-    5 packages: no findings
+    6 packages: no findings
     ");
     for format in ["json", "github", "sarif", "markdown"] {
         let outcome =

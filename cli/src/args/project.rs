@@ -36,6 +36,9 @@ pub(crate) struct Place {
     /// A tool's version, for example `atopile=0.14.0`; default: that of the `ato` on the PATH
     #[arg(long, value_name = "NAME=VERSION")]
     pub(crate) tool: Vec<String>,
+    /// The version of kicad-tools; default: that of the `kct` on the PATH
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) kicad_tools_version: Option<String>,
     /// Where the cache is
     #[arg(long, value_name = "DIR", env = "PACKHOUSE_CACHE_DIR", hide_env_values = true)]
     pub(crate) cache_dir: Option<PathBuf>,

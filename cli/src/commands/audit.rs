@@ -57,6 +57,10 @@ fn one(
         Opened::Broken { folder, .. } => folder,
         Opened::Package(source) => {
             setting = context::cheap_setting(&context::job(), source, args.tag.as_deref(), ui);
+            if source.manifest.format == "kicad" {
+                let given = args.kicad_tools_version.as_deref();
+                setting.tools = super::project::tools::find(&[], given)?;
+            }
             if args.strict {
                 setting.strict = Some(packhouse_client::built::strict(source)?);
             }

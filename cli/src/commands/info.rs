@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Info, global: &Global, ui: &Ui) -> anyhow::Result<Exit>
     }
     let mut out = String::new();
     match (&release, &chosen) {
-        (Some(info), _) => describe(&mut out, info, ui),
+        (Some(info), _) => describe(&mut out, info, outside(&index, &info.hashes.sha256), ui),
         (None, Some(chosen)) => indexed(&mut out, chosen, &index, ui),
         (None, None) => out.push_str(&format!("{}\n", ui.bold(&excerpt(&index.identifier, 300)))),
     }
@@ -79,7 +79,20 @@ fn indexed(out: &mut String, chosen: &Chosen, index: &IndexFile, ui: &Ui) {
     }
 }
 
-fn describe(out: &mut String, info: &ReleaseInfo, ui: &Ui) {
+/// What a release needs from outside of the registry: tools and libraries.
+fn outside(index: &IndexFile, digest: &str) -> String {
+    let entry = index.versions.iter().find(|version| version.digest == digest);
+    let requires = entry.map_or(&[][..], |entry| &entry.requires);
+    let shown = requires.iter().take(LISTED).map(|external| {
+        let requirement = external.requirement.as_ref().map(|r| format!(" {r}"));
+        excerpt(&format!("{}{}", external.name, requirement.unwrap_or_default()), 100)
+    });
+    let more = requires.len().saturating_sub(LISTED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    shown.chain(more).collect::<Vec<_>>().join(", ")
+}
+
+fn describe(out: &mut String, info: &ReleaseInfo, outside: String, ui: &Ui) {
     let text = |text: &str| excerpt(text, 500);
     out.push_str(&format!("{}@{}\n", ui.bold(&text(&info.identifier)), text(&info.version)));
     if !info.summary.is_empty() {
@@ -105,6 +118,7 @@ fn describe(out: &mut String, info: &ReleaseInfo, ui: &Ui) {
         ("size", size(info.size)),
         ("downloads", info.stats.total_downloads.to_string()),
         ("needs", needs.join(", ")),
+        ("outside", outside),
         ("digest", text(&info.hashes.sha256)),
         ("page", text(&info.url)),
     ];

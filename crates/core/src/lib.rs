@@ -13,6 +13,7 @@ pub mod digest;
 pub mod escape;
 pub mod formats;
 pub mod identifier;
+pub mod kicad;
 pub mod limits;
 pub mod lock;
 pub mod manifest;

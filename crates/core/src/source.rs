@@ -58,6 +58,8 @@ pub struct Setting {
     pub branch: Option<String>,
     /// Whether the audit is strict, and what it needs for that.
     pub strict: Option<Strict>,
+    /// The versions of the tools that are here, by name.
+    pub tools: std::collections::BTreeMap<String, Version>,
 }
 
 impl Setting {
@@ -316,6 +318,7 @@ impl Source {
             source_repository: setting.repository.as_deref(),
             registry,
             strict: setting.strict.as_ref(),
+            tools: Some(&setting.tools),
             ..Facts::new(&self.tree, &self.manifest, limits)
         }
     }

@@ -38,6 +38,7 @@ fn every_example_is_complete_and_free_of_complaints() {
         ("ato-board", "ato", "acme/board"),
         ("python-process", "pyproject", "acme/pbg-growth"),
         ("attune-pack", "attune", "acme/disk-watch"),
+        ("kicad-block", "kicad", "acme/usb-c-sink"),
         ("packhouse-lib", "packhouse", "acme/units"),
     ] {
         let (m, tree) = example(name);
@@ -47,7 +48,10 @@ fn every_example_is_complete_and_free_of_complaints() {
         assert_eq!(found.to_string(), identifier);
         assert!(m.version.is_some() && m.summary.is_some() && !m.authors.is_empty(), "{name}");
         assert_eq!(m.license.unwrap().value, "MIT", "{name}");
-        assert!(m.repository.unwrap().value.starts_with("https://github.com/acme/"), "{name}");
+        // Blocks of kicad-tools have no place for it.
+        let repository = m.repository.map(|field| field.value);
+        assert_eq!(repository.is_none(), format == "kicad", "{name}");
+        assert!(repository.is_none_or(|r| r.starts_with("https://github.com/acme/")), "{name}");
         assert!(tree.text(&m.readme).is_some_and(|text| text.starts_with("# ")), "{name}");
         assert!(tree.get("LICENSE").is_some(), "{name}");
         for export in m.exports {

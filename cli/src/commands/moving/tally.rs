@@ -18,7 +18,7 @@ pub(crate) struct Counts {
     pub(crate) events: u64,
     pub(crate) owners: u64,
     pub(crate) native_names: u64,
-    /// Exports from before there were any have none.
+    /// Exports of before there were any have none.
     #[serde(default)]
     pub(crate) listings: u64,
     pub(crate) reservations: u64,
@@ -148,7 +148,8 @@ fn key_of(record: &Record) -> (Kind, String) {
         Record::OwnerPin { owner, .. } => (Kind::Owner, owner.to_ascii_lowercase()),
         Record::Native { name, .. } => (Kind::Native, format!("{} {}", name.ecosystem, name.name)),
         Record::Listing(listing) => {
-            (Kind::Listing, format!("{} {}", listing.name.ecosystem, listing.name.name))
+            let name = &listing.name;
+            (Kind::Listing, format!("{} {}", name.ecosystem, name.name))
         }
         Record::Event(event) => (Kind::Event, event.number.to_string()),
         Record::Reservation(reservation) => (Kind::Reservation, reservation.name.clone()),

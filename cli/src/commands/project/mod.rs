@@ -3,7 +3,7 @@
 mod change;
 mod look;
 mod show;
-mod tools;
+pub(crate) mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -65,7 +65,7 @@ impl Work {
             client: client(global, project)?,
             offline: syncing.offline,
             cache,
-            tools: tools::find(&syncing.place.tool)?,
+            tools: tools::find(&syncing.place.tool, syncing.place.kicad_tools_version.as_deref())?,
             accepted: accepted.collect::<anyhow::Result<_>>()?,
             now: jiff::Timestamp::now().to_string(),
         })

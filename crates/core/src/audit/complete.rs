@@ -1,7 +1,7 @@
 //! `complete`: what people and resolvers need of a manifest is there. Whether it is right is for
 //! other rules to say; a field that is there and wrong is not missing.
 
-use super::{About, Draft, Facts, Rule, Severity, about};
+use super::{About, Draft, Facts, Rule, Severity, about, fields};
 
 pub(super) struct Complete;
 
@@ -37,33 +37,12 @@ impl Rule for Complete {
             (m.summary.is_some(), Severity::Warning, "summary", names[4]),
         ];
         for (there, severity, what, field) in needs {
-            let leaf = field.rsplit('.').next().unwrap_or(field).trim_matches('`');
+            let leaf = field.rsplit('.').next().unwrap_or(field);
             let spoken_of = m.problems.iter().any(|p| p.field.rsplit('.').next() == Some(leaf));
-            if !there && !spoken_of {
+            if !there && !spoken_of && !field.is_empty() {
                 let draft = self.finding(format!("the package has no {what}")).severity(severity);
-                found.push(draft.file(&m.path).about(what).help(format!("set {field} in `{}`", m.path)));
+                found.push(draft.file(&m.path).about(what).help(format!("set `{field}` in `{}`", m.path)));
             }
         }
-    }
-}
-
-/// What a format calls name, version, repository, licence and summary.
-fn fields(format: &str) -> [&'static str; 5] {
-    match format {
-        "pyproject" => [
-            "`project.name`",
-            "`project.version`",
-            "`project.urls.Repository`",
-            "`project.license`",
-            "`project.description`",
-        ],
-        "attune" => ["`ref`", "`version`", "`repository`", "`license`", "`description`"],
-        _ => [
-            "`package.identifier`",
-            "`package.version`",
-            "`package.repository`",
-            "`package.license`",
-            "`package.summary`",
-        ],
     }
 }

@@ -18,6 +18,10 @@ impl Rule for ExportMissing {
     }
     fn check(&self, facts: &Facts, found: &mut Vec<Draft>) {
         let m = facts.manifest;
+        // `kicad-file` looks at these more closely.
+        if m.format == "kicad" {
+            return;
+        }
         for (nth, export) in m.exports.iter().enumerate() {
             let Some(path) = export.path.as_deref() else { continue };
             let relative = path.trim_start_matches("./").trim_end_matches('/');

@@ -92,6 +92,8 @@ pub struct Facts<'a> {
     pub registry: Option<&'a RegistryFacts>,
     /// Whether the strict rules were asked for, and what they need.
     pub strict: Option<&'a Strict>,
+    /// The versions of the tools that are here, by name, as far as the caller found them out.
+    pub tools: Option<&'a BTreeMap<String, Version>>,
     /// The limits of the registry.
     pub limits: &'a Limits,
 }
@@ -107,6 +109,7 @@ impl<'a> Facts<'a> {
             source_repository: None,
             registry: None,
             strict: None,
+            tools: None,
             limits,
         }
     }

@@ -15,7 +15,7 @@ pub use facts::{BuildOutputs, Facts, Oddity, OddityKind, RegistryFacts, Strict};
 pub use finding::{Draft, Finding, MAX_PER_RULE, Severity};
 pub use secrets::masked;
 
-use crate::formats::Broken;
+use crate::formats::{Broken, Format};
 use crate::manifest::{Manifest, Problem, Target};
 
 macro_rules! rules {
@@ -47,6 +47,8 @@ rules! {
     git_data::GitData,
     hidden_text::HiddenText,
     identifier_valid::IdentifierValid,
+    kicad_file::KicadFile,
+    kicad_library::KicadLibrary,
     lfs_pointer::LfsPointer,
     license_file_missing::LicenseFileMissing,
     license_spdx::LicenseSpdx,
@@ -64,6 +66,7 @@ rules! {
     special_file::SpecialFile,
     submodule_missing::SubmoduleMissing,
     tag_mismatch::TagMismatch,
+    tool_version::ToolVersion,
     unknown_key::UnknownKey,
     unsafe_path::UnsafePath,
     unused_import::UnusedImport,
@@ -181,15 +184,18 @@ fn about(manifest: &Manifest, problem: &Problem) -> About {
     if problem.file.is_some() {
         return About::Other;
     }
-    match (manifest.format, problem.field.as_str()) {
-        ("attune", "ref") | ("pyproject", "project.name") | (_, "package.identifier") => {
-            About::Name
-        }
-        ("attune", "version") | ("pyproject", "project.version") | (_, "package.version") => {
-            About::Version
-        }
+    match fields(manifest.format) {
+        [name, ..] if name == problem.field => About::Name,
+        [_, version, ..] if version == problem.field => About::Version,
         _ => About::Other,
     }
+}
+
+/// Where a format's manifest has name, version, repository, licence and summary; for one that is not
+/// known, as `packhouse.yaml` has them.
+fn fields(format: &str) -> [&'static str; 5] {
+    let fallback: &dyn Format = &*crate::formats::FORMATS[0];
+    crate::formats::by_id(format).unwrap_or(fallback).fields()
 }
 
 /// A format's message with the field that it is about: many say only `is …` or `has …`.

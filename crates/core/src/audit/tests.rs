@@ -30,6 +30,7 @@ struct Fixture {
     source: Option<String>,
     registry: Option<RegistryFacts>,
     strict: Option<Strict>,
+    tools: std::collections::BTreeMap<String, Version>,
     limits: Limits,
     expected: String,
 }
@@ -42,6 +43,7 @@ impl Fixture {
             source_repository: self.source.as_deref(),
             registry: self.registry.as_ref(),
             strict: self.strict.as_ref(),
+            tools: Some(&self.tools),
             ..Facts::new(&self.tree, &self.manifest, &self.limits)
         }
     }
@@ -81,6 +83,7 @@ impl Fixture {
             source: None,
             registry: None,
             strict: None,
+            tools: Default::default(),
             limits: Limits::default(),
             expected,
         };
@@ -120,6 +123,11 @@ impl Fixture {
                     build.exists = true;
                     build.files.entry(target.to_owned()).or_default().push(file.to_owned());
                 }
+            }
+            "tool" => {
+                let (name, version) = value.split_once(' ').unwrap();
+                let version = Version::parse(Order::Pep440, version).unwrap();
+                self.tools.insert(name.to_owned(), version);
             }
             "limit" => {
                 let (name, limit) = value.split_once(' ').unwrap();
@@ -230,8 +238,11 @@ fn expand(text: &str) -> Vec<u8> {
 /// Reads the notation of the `manifest` section.
 fn read_manifest(text: &str) -> Manifest {
     let Some(format) = text.lines().find_map(|line| line.strip_prefix("format: ")) else {
+        // A comment with a manifest's name says of which format it is.
+        let first = text.lines().next().and_then(|line| line.strip_prefix("# "));
+        let file = first.filter(|first| crate::formats::FORMATS.iter().any(|f| f.file() == *first));
         let mut tree = Tree::default();
-        tree.insert("ato.yaml".parse().unwrap(), text.as_bytes(), false);
+        tree.insert(file.unwrap_or("ato.yaml").parse().unwrap(), text.as_bytes(), false);
         return match crate::formats::read_root(&tree) {
             crate::formats::Found::Package(manifest) => manifest,
             other => panic!("{other:?}"),

@@ -67,6 +67,9 @@ impl Format for Attune {
     fn order(&self) -> Order {
         Order::SemVer
     }
+    fn fields(&self) -> [&'static str; 5] {
+        ["ref", "version", "repository", "license", "description"]
+    }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, |source| manifest(source, tree).map(Some))
     }

@@ -9,6 +9,7 @@ mod attune;
 mod dependencies;
 mod edit;
 mod fields;
+mod kicad;
 mod packhouse;
 mod pep508;
 mod pyproject;
@@ -31,6 +32,17 @@ pub trait Format: Send + Sync {
     fn file(&self) -> &'static str;
     /// The order in which its versions are compared, where the manifest does not choose.
     fn order(&self) -> Order;
+    /// Where its manifest has the name, the version, the repository, the licence and the summary, in its
+    /// own spelling: what the audit tells people to set. Empty where the manifest has no place for it.
+    fn fields(&self) -> [&'static str; 5] {
+        [
+            "package.identifier",
+            "package.version",
+            "package.repository",
+            "package.license",
+            "package.summary",
+        ]
+    }
     /// Reads the package whose manifest stands at the root of `tree`.
     fn read(&self, tree: &Tree) -> Found;
     /// `text` of the manifest with its version set (and, for a full name, nothing else changed:
@@ -78,11 +90,11 @@ pub struct Broken {
 
 /// All formats, the first one that finds a manifest at a root owning it.
 ///
-/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml` and `pack.yaml` name
-/// one ecosystem; `pyproject.toml` comes last, because projects of all kinds keep one for their
+/// `packhouse.yaml` is written for the registry alone, so it wins; `ato.yaml`, `pack.yaml` and
+/// `kicad-tools-block.yaml` name one ecosystem each; `pyproject.toml` comes last, because projects of all kinds keep one for their
 /// tools. Endpoints that serve one ecosystem's own client ask [`by_id`] instead.
 pub static FORMATS: &[&dyn Format] =
-    &[&packhouse::Packhouse, &ato::Ato, &attune::Attune, &pyproject::Pyproject];
+    &[&packhouse::Packhouse, &ato::Ato, &attune::Attune, &kicad::Kicad, &pyproject::Pyproject];
 
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {

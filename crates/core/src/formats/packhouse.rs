@@ -162,7 +162,7 @@ fn source(r: &mut Reader, at: &At) -> Option<(Target, Option<String>)> {
     Some((target, condition))
 }
 
-fn spec(text: &str) -> Result<(Target, Option<Requirement>), String> {
+pub(super) fn spec(text: &str) -> Result<(Target, Option<Requirement>), String> {
     if let Some(source) = super::ato::source(text) {
         return Ok((source?, None));
     }

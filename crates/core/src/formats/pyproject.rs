@@ -48,6 +48,15 @@ impl Format for Pyproject {
     fn order(&self) -> Order {
         Order::Pep440
     }
+    fn fields(&self) -> [&'static str; 5] {
+        [
+            "project.name",
+            "project.version",
+            "project.urls.Repository",
+            "project.license",
+            "project.description",
+        ]
+    }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, manifest)
     }

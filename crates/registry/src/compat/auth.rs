@@ -1,14 +1,15 @@
 //! Who may write on a compat path: the same tokens as on `/v1`, as `Bearer` or as the password of HTTP
-//! Basic. What is refused is an [`ApiError`](crate::error::ApiError), which [`super::shaped`] writes in
+//! Basic. What is refused is an [`ApiError`], which [`super::shaped`] writes in
 //! the path's shape.
 
 use http::HeaderMap;
+use packhouse_core::api::ErrorCode;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
 
 use crate::app::Service;
 use crate::auth::{self, Caller, caller};
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::ports::Action;
 
 /// What somebody wants to write.
@@ -58,4 +59,26 @@ pub async fn writer(
         Target::Work => auth::permit(token, Action::List, None)?,
     }
     Ok(Writer { owner: token.id.clone(), operator, caller })
+}
+
+/// For a POST that only reads: on a private registry the caller must be allowed to read all of it, as
+/// for a GET. The read gate sees to those that are a GET.
+///
+/// # Errors
+///
+/// As [`writer`], on a private registry only.
+pub async fn reader(service: &Service, headers: &HeaderMap) -> ApiResult<()> {
+    if !service.settings.private {
+        return Ok(());
+    }
+    match caller(service, headers, &[]).await? {
+        Caller::Token(token) if auth::permit(&token, Action::Admin, None).is_ok() => Ok(()),
+        Caller::Token(token) if token.prefix.is_empty() => auth::permit(&token, Action::Read, None),
+        Caller::Token(token) => Err(ApiError::new(
+            ErrorCode::Forbidden,
+            format!("the API token `{}` is good for `{}` only", token.id, token.prefix),
+            "ask an operator for a token without a prefix",
+        )),
+        Caller::Open | Caller::Job(_) => Ok(()),
+    }
 }

@@ -15,7 +15,7 @@ use packhouse_core::release::Mark;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::auth::{Target, writer};
+use super::auth::{Target, reader, writer};
 use super::{SHAPES, flat, shaped};
 use crate::app::{App, PublicUrl, Service, Settings};
 use crate::auth::{ApiToken, token_record};
@@ -73,6 +73,12 @@ async fn put(State(app): State<App>, headers: HeaderMap) -> ApiResult<Json<u64>>
     }
 }
 
+/// A read by POST.
+async fn ask(State(app): State<App>, headers: HeaderMap) -> ApiResult<&'static str> {
+    reader(&app, &headers).await?;
+    Ok("read")
+}
+
 async fn stumble() -> StatusCode {
     panic!("a defect")
 }
@@ -88,7 +94,7 @@ async fn send(
     for (prefix, _) in SHAPES {
         beside = beside
             .route(&format!("{prefix}/test-write"), post(put))
-            .route(&format!("{prefix}/test-read"), get(async || "read"))
+            .route(&format!("{prefix}/test-read"), get(async || "read").post(ask))
             .route(&format!("{prefix}/test-panic"), get(stumble));
     }
     let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8080");
@@ -185,6 +191,12 @@ async fn whatever_finds_an_error_answers_in_the_path_s_shape() {
         let (status, _, body) =
             send(&private, "GET", &format!("{prefix}/test-read"), Some(&read)).await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, "read"));
+        let path = format!("{prefix}/test-read");
+        refused(&private, "POST", &path, None, 401).await;
+        refused(&private, "POST", &path, Some(&narrow), 403).await;
+        refused(&private, "POST", &format!("{prefix}/nothing"), None, 401).await;
+        assert_eq!(send(&private, "POST", &path, Some(&read)).await.2, "read");
+        assert_eq!(send(&public, "POST", &path, None).await.2, "read");
         let (status, _, body) = send(&public, "GET", &format!("{prefix}/test-write"), None).await;
         assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{body}");
     }

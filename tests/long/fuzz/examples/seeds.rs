@@ -22,6 +22,10 @@ const MANIFESTS: &[(&str, &str)] = &[
         "\u{feff}ref: Core_x\nversion: ~\nruntime_deps: shell\ndependencies: [core@1.0.0, core@latest, x@^1]\nactions: {ask: {label: Ask, parameters: {}}}\nsensors: []\nmeta: {a: [[[1]]], ? b : c}\ntags: ['a\\x1b', \"\\e[31m\"]\n",
     ),
     (
+        "kicad",
+        "name: usb-c\nversion: 1.0\nauthor: [Ada, {name: B}]\nrequires-kicad-tools: '>=0.10'\ndependencies: {acme/x: ^1, y: 2}\nblocks: [{name: a, entry: a.kicad_sch}, 3]\nfootprints: ['R:R_0402', a.pretty/b.kicad_mod]\nsymbols: ['Device:R', /a]\n",
+    ),
+    (
         "pyproject",
         "[project]\nname = 'A_b..c'\ndynamic = ['version']\ndependencies = ['a[b]>=1,<2; extra == \"x\"', 'c @ https://h/c.whl', 'd (==1.*)']\nlicense = {file = 'LICENSE'}\n[project.urls]\n'Source\\Code' = 'https://h'\n[project.scripts]\nx = 'a:b'\n[dependency-groups]\ndev = [{include-group = 'x'}]\n[tool.packhouse]\n",
     ),

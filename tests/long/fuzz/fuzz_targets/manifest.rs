@@ -145,14 +145,11 @@ fn set(
         let found = after.version.as_ref().map(|field| field.value.text());
         assert_eq!(found, Some(version), "in\n{text}");
     }
-    let parents = match format.id() {
-        "attune" => "",
-        "pyproject" => "/project",
-        _ => "/package",
-    };
+    let version = format.fields()[1];
+    let parents = version.rsplit_once('.').map_or(String::new(), |(map, _)| format!("/{map}"));
     let mut original = before.original.clone();
     let mut take = |json: &mut serde_json::Value| {
-        let map = json.pointer_mut(parents).and_then(serde_json::Value::as_object_mut);
+        let map = json.pointer_mut(&parents).and_then(serde_json::Value::as_object_mut);
         map.and_then(|map| map.shift_remove("version"))
     };
     take(&mut original);
