@@ -12,7 +12,7 @@ use packhouse_core::attune::config::Source;
 Examples:
   packhouse attune install https://github.com/acme/weather.git --ref v1.2.0
   packhouse attune install weather --index https://packs.example.org/index.json
-  packhouse attune index-update -i index.json ./weather -g https://github.com/acme/weather.git -r v1.2.0
+  packhouse attune index-update -i index.json ./weather -g https://github.com/acme/weather.git
   packhouse attune index-merge -o all.json ours.json theirs.json")]
 pub(crate) struct Attune {
     #[command(subcommand)]
@@ -62,8 +62,14 @@ pub(crate) enum Shape {
 /// How results are shown.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Shown {
-    /// How results are shown; `--json` is `--output json`
-    #[arg(long, value_name = "SHAPE", default_value = "table", hide_default_value = true)]
+    /// `table`, `json` or `yaml`; `--json` is `--output json`
+    #[arg(
+        long,
+        value_name = "SHAPE",
+        default_value = "table",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(crate) output: Shape,
     #[command(flatten)]
     pub(crate) short: ShownShort,
@@ -117,8 +123,8 @@ Examples:
   packhouse attune install ./weather --packs-dir /opt/attune/packs
   packhouse attune install weather@1.2.0 --json
 
-Nothing is moved in before everything held: checksum, manifest, runtimes, packs that it needs, and the
-pack's own tests. A failure leaves the folder of packs as it was. With `--json`, what happens comes as
+Nothing is moved in before everything held: checksum, manifest, runtimes, packs that it needs, and
+its own tests. A failure leaves the folder of packs as it was. With `--json`, what happens comes as
 one JSON object a line. Exit code 1: something that it needs is not here, or its tests fail.")]
 pub(crate) struct AttuneInstall {
     /// An address, `git@host:owner/name.git`, a path, or `ref[@version]` of an index
@@ -203,8 +209,8 @@ Examples:
   packhouse attune test ./weather
   packhouse attune test weather --detailed
 
-The runners are programs of the pack: they run with your rights, in a copy of the pack, without your
-environment. Exit code 1: they fail.")]
+The runners are programs of the pack: they run with your rights, in a copy of the pack, and without
+your environment. Exit code 1: they fail.")]
 pub(crate) struct AttuneTest {
     /// The pack's folder, or the ref of an installed pack
     #[arg(value_name = "PATH")]
@@ -262,14 +268,14 @@ pub(crate) enum ChecksumRule {
 #[command(after_help = "\
 Examples:
   packhouse attune checksum ./weather
-  packhouse attune checksum weather-1.2.0.tar.gz --sign-key key.pem     writes weather-1.2.0.tar.gz.sig
+  packhouse attune checksum weather-1.2.0.tar.gz --sign-key key.pem    writes the `.sig` beside it
   packhouse attune checksum ./weather --rule v0")]
 pub(crate) struct AttuneChecksum {
     /// A folder or an archive
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
-    /// How a folder is hashed
-    #[arg(long, value_name = "RULE", default_value = "v1")]
+    /// How a folder is hashed: `v1`, or `v0` as older Attune does
+    #[arg(long, value_name = "RULE", default_value = "v1", hide_possible_values = true)]
     pub(crate) rule: ChecksumRule,
     /// An Ed25519 key (PKCS#8 PEM): writes the archive's signature to `<archive>.sig`
     #[arg(long, value_name = "FILE")]
@@ -306,7 +312,7 @@ pub(crate) struct AttuneIndexEntry {
     #[command(flatten)]
     pub(crate) sources: EntrySources,
     /// `json` or `yaml`; the same as `--output`
-    #[arg(long, short, value_name = "SHAPE")]
+    #[arg(long, short, value_name = "SHAPE", hide_possible_values = true)]
     pub(crate) format: Option<Shape>,
     #[command(flatten)]
     pub(crate) shown: Shown,
@@ -315,8 +321,8 @@ pub(crate) struct AttuneIndexEntry {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  packhouse attune index-update -i index.json ./weather -g https://github.com/acme/weather.git -r v1.2.0
-  packhouse attune index-update -i index.json ./weather -a URL --archive-checksum sha256:… --update --sign-key key.pem
+  packhouse attune index-update -i index.json ./weather -g https://github.com/acme/weather.git
+  packhouse attune index-update -i index.json ./weather -g URL -r v1.2.0 --update --sign-key key.pem
 
 The index is replaced at once and whole, or stays as it was. With `--sign-key` the signature of the
 new bytes goes to `<index>.sig`.")]
