@@ -23,7 +23,7 @@ pub(crate) struct Compose {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ComposeVerb {
     /// List the packages
-    Packages,
+    Packages(ComposePackages),
     /// Show a package with its processes and steps
     PackageGet(ComposeGet),
     /// Check a package: a folder here, an address by the registry
@@ -35,6 +35,13 @@ pub(crate) enum ComposeVerb {
     /// List steps
     Steps(ComposeList),
 }
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  packhouse compose packages
+  packhouse compose packages --json --registry https://packages.example.org")]
+pub(crate) struct ComposePackages {}
 
 #[derive(Args, Debug)]
 #[command(after_help = "\

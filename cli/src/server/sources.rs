@@ -104,8 +104,10 @@ fn fetch(
     scratch: &Path,
     limits: &Limits,
 ) -> Result<Fetched, SourceError> {
+    // Where the registry keeps its files is nobody's business.
+    let scratch_name = scratch.display().to_string();
     let refused = |error: &dyn std::fmt::Display| {
-        let why = excerpt(&error.to_string(), 500);
+        let why = excerpt(&error.to_string().replace(&scratch_name, "…"), 500);
         SourceError::Refused(format!("`{}` cannot be read: {why}", excerpt(address, 300)))
     };
     std::fs::create_dir_all(scratch).map_err(|e| refused(&e))?;

@@ -22,7 +22,7 @@ use crate::ui::Ui;
 
 pub(crate) fn run(args: &Compose, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     match &args.verb {
-        ComposeVerb::Packages => list(global, ui, "/compose/v1/packages", "packages"),
+        ComposeVerb::Packages(_) => list(global, ui, "/compose/v1/packages", "packages"),
         ComposeVerb::PackageGet(get) => {
             let client = context::reader(global)?;
             let package: Value = client.get(&format!("/compose/v1/packages/{}", get.id))?;

@@ -45,7 +45,7 @@ impl Rule for BigraphPackage {
                 "{} is the name of {} classes: in {}",
                 quote(name),
                 modules.len(),
-                modules.iter().map(|module| quote(module)).collect::<Vec<_>>().join(", ")
+                modules.iter().copied().map(quote).collect::<Vec<_>>().join(", ")
             );
             let help = "rename one: documents name a class by its short name, which then is either";
             found.push(self.finding(message).file(&m.path).about((*name).to_owned()).help(help));

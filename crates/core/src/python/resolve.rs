@@ -268,10 +268,8 @@ impl<'w> World<'w> {
         }
         self.visiting.push(key);
         let module = &self.modules[m];
-        let mut found = match module.scopes[0].names.get(name) {
-            Some(bindings) => Some(self.follow(m, 0, name, bindings, depth)),
-            None => None,
-        };
+        let bound = module.scopes[0].names.get(name);
+        let mut found = bound.map(|bindings| self.follow(m, 0, name, bindings, depth));
         if found.is_none() {
             // The last `import *` that has the name wins.
             for star in module.stars.iter().rev() {

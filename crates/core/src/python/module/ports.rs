@@ -19,10 +19,8 @@ pub(super) fn read(body: &[Stmt]) -> (Port, Port, Port, Option<String>) {
                 "config_schema" => config = returned(function),
                 _ => {}
             },
-            Stmt::Assign(assign) => {
-                if assign.targets.iter().any(is_config) {
-                    config = value(&assign.value);
-                }
+            Stmt::Assign(assign) if assign.targets.iter().any(is_config) => {
+                config = value(&assign.value);
             }
             Stmt::AnnAssign(assign) if is_config(&assign.target) => {
                 config = assign.value.as_deref().map_or(Port::Absent, value);
