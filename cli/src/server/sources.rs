@@ -112,7 +112,8 @@ fn fetch(
     };
     std::fs::create_dir_all(scratch).map_err(|e| refused(&e))?;
     let folder = tempfile::tempdir_in(scratch).map_err(|e| refused(&e))?;
-    let remote = Remote::fetch(address, reference, folder.path()).map_err(|e| refused(&e))?;
+    let remote =
+        Remote::fetch(address, reference, folder.path(), limits).map_err(|e| refused(&e))?;
     let tree = remote.tree("", limits).map_err(|e| refused(&e))?;
     Ok(Fetched { tree, commit: remote.commit().as_str().to_owned() })
 }

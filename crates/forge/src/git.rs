@@ -5,9 +5,9 @@
 //! that git answers (tags, branches, addresses) are strangers' texts: they are checked here and
 //! never go into another command.
 
+mod clone;
 #[cfg(test)]
 pub(crate) mod fixture;
-mod clone;
 mod history;
 mod remote;
 mod run;

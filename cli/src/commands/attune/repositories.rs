@@ -23,8 +23,10 @@ impl Git for Repositories {
             message: format!("the repository `{}` cannot be read: {error}", excerpt(url, 200)),
             help: "look at its address, and at the branch, tag or commit behind `--ref`".to_owned(),
         };
-        let remote = Remote::fetch(url, commit.or(reference), place.path()).map_err(failed)?;
-        let tree = remote.tree(folder.unwrap_or_default(), &Limits::default()).map_err(failed)?;
+        let limits = Limits::default();
+        let remote =
+            Remote::fetch(url, commit.or(reference), place.path(), &limits).map_err(failed)?;
+        let tree = remote.tree(folder.unwrap_or_default(), &limits).map_err(failed)?;
         Ok((remote.commit().as_str().to_owned(), tree))
     }
 }

@@ -99,7 +99,11 @@ fn io(error: std::io::Error) -> Failed {
 pub(super) fn write_tree(tree: &Tree, to: &Path) -> Result<(), ClientError> {
     fs_err::create_dir_all(to)?;
     for (path, file) in tree.iter() {
-        extract::write(&to.join(path.as_str()), &file.bytes, file.executable)?;
+        extract::write(
+            &to.join(path.as_str()),
+            &file.bytes,
+            extract::Mode { executable: file.executable, writable: true },
+        )?;
     }
     Ok(())
 }

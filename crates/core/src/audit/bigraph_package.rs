@@ -27,7 +27,10 @@ impl Rule for BigraphPackage {
         }
         for (name, help) in [
             ("bigraph-schema", "add it to `[project] dependencies`: packages are discovered by it"),
-            ("process-bigraph", "add it to `[project] dependencies`: `Process` and `Step` are its classes"),
+            (
+                "process-bigraph",
+                "add it to `[project] dependencies`: `Process` and `Step` are its classes",
+            ),
         ] {
             if !python::declares(&m.original, name) {
                 let draft = self.finding(format!("{} is not declared", quote(name)));

@@ -45,7 +45,9 @@ impl Rule for Complete {
             let field = field.replace(" and ", "` and `");
             if !there && !spoken_of && !field.is_empty() {
                 let draft = self.finding(format!("the package has no {what}")).severity(severity);
-                found.push(draft.file(&m.path).about(what).help(format!("set `{field}` in `{}`", m.path)));
+                found.push(
+                    draft.file(&m.path).about(what).help(format!("set `{field}` in `{}`", m.path)),
+                );
             }
         }
     }

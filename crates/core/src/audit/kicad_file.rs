@@ -26,7 +26,12 @@ impl Rule for KicadFile {
         for export in &m.exports {
             let Some(path) = export.path.as_deref() else { continue };
             let Some(file) = facts.tree.get(path) else {
-                let message = format!("the {} {} stands in {}, which is not there", export.kind, quote(&export.name), quote(path));
+                let message = format!(
+                    "the {} {} stands in {}, which is not there",
+                    export.kind,
+                    quote(&export.name),
+                    quote(path)
+                );
                 let draft = self.finding(message).file(&m.path).about(path);
                 found.push(draft.help("correct the path, or add the file: is it ignored?"));
                 continue;
@@ -34,8 +39,18 @@ impl Rule for KicadFile {
             let Some(kind) = Kind::of(path) else {
                 if export.kind != "block" {
                     let wanted = if export.kind == "symbol" { "kicad_sym" } else { "kicad_mod" };
-                    let message = format!("the {} {} stands in {}, which is no `.{wanted}`", export.kind, quote(&export.name), quote(path));
-                    found.push(self.finding(message).file(&m.path).about(path).help("list files of KiCad, or `Library:Item`"));
+                    let message = format!(
+                        "the {} {} stands in {}, which is no `.{wanted}`",
+                        export.kind,
+                        quote(&export.name),
+                        quote(path)
+                    );
+                    found.push(
+                        self.finding(message)
+                            .file(&m.path)
+                            .about(path)
+                            .help("list files of KiCad, or `Library:Item`"),
+                    );
                 }
                 continue;
             };

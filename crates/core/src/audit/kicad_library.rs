@@ -32,12 +32,15 @@ impl Rule for KicadLibrary {
                 Reference::Footprints(name) => format!("{name}.pretty/"),
                 Reference::Symbols(name) => format!("{name}.kicad_sym"),
             };
-            let mut message = format!("the library of {kind} {} is not in the package", quote(name));
+            let mut message =
+                format!("the library of {kind} {} is not in the package", quote(name));
             if !m.dependencies.is_empty() {
                 message.push_str("; whether a dependency brings it was not looked at");
             }
             let draft = self.finding(message).file(&m.path).about(reference.external());
-            found.push(draft.help(format!("add {}, or say in the README where it is had", quote(&file))));
+            found.push(
+                draft.help(format!("add {}, or say in the README where it is had", quote(&file))),
+            );
         }
     }
 }

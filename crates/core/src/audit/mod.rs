@@ -49,6 +49,7 @@ mod secrets;
 mod special_file;
 mod submodule_missing;
 mod tag_mismatch;
+pub(crate) mod text;
 mod tool_version;
 mod unknown_key;
 mod unsafe_path;
@@ -58,7 +59,6 @@ mod usage_in_readme;
 mod version_not_above;
 mod version_valid;
 mod windows_names;
-pub(crate) mod text;
 
 pub use facts::{BuildOutputs, Facts, Oddity, OddityKind, RegistryFacts, Strict};
 pub use finding::{Draft, Finding, MAX_PER_RULE, Severity};

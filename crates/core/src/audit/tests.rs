@@ -240,7 +240,8 @@ fn read_manifest(text: &str, files: &Tree) -> Manifest {
     let Some(format) = text.lines().find_map(|line| line.strip_prefix("format: ")) else {
         // A comment with a manifest's name says of which format it is.
         let first = text.lines().next().and_then(|line| line.strip_prefix("# "));
-        let named = first.filter(|first| crate::formats::FORMATS.iter().any(|f| f.file() == *first));
+        let named =
+            first.filter(|first| crate::formats::FORMATS.iter().any(|f| f.file() == *first));
         let default = if text.starts_with('[') { "pyproject.toml" } else { "ato.yaml" };
         let mut tree = files.clone();
         tree.insert(named.unwrap_or(default).parse().unwrap(), text.as_bytes(), false);

@@ -284,7 +284,7 @@ mod tests {
         let url = format!("http://{}/a.git", server.local_addr().unwrap());
         let (_dir, checkout) = checkout();
         let patience = Duration::from_millis(700);
-        let reach = Reach { protocol: "http", bytes: 1 << 20, patience };
+        let reach = Reach { protocol: "http", bytes: Some(1 << 20), patience };
         let begun = Instant::now();
         let slow = checkout.reach("fetch", &["--progress", "--end-of-options", &url], reach);
         assert!(matches!(slow, Err(GitError::Slow("fetch", 0))), "{slow:?}");

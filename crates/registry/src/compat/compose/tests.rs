@@ -73,6 +73,7 @@ fn app(url: &str, open: bool, as_code: bool) -> App {
             open,
             loopback_only: open,
             limits: Limits::default(),
+            fppm: Default::default(),
             motd: None,
             github_app: None,
         },
