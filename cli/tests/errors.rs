@@ -48,7 +48,7 @@ fn a_folder_without_a_manifest() {
     assert_snapshot!(packhouse(empty.path(), &["audit"], &[]), @"
     exit 3
     error: `.` holds no manifest
-    hint: manifests are `packhouse.yaml`, `apl-project.json`, `ato.yaml`, `pack.yaml`, `pyproject.toml`; `packhouse init` writes one
+    hint: manifests are `packhouse.yaml`, `apl-project.json`, `ato.yaml`, `pack.yaml`, `package.yaml`, `kicad-tools-block.yaml`, `pyproject.toml`; `packhouse init` writes one
     ");
     assert_snapshot!(packhouse(empty.path(), &["pack", "nothing"], &[]), @"
     exit 3

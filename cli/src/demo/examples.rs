@@ -12,6 +12,10 @@ macro_rules! files {
 
 /// Every file below `examples/`.
 pub(super) const FILES: &[(&str, &[u8])] = files![
+    "apl-package/LICENSE",
+    "apl-package/README.md",
+    "apl-package/apl-project.json",
+    "apl-package/src/Moon.apln",
     "ato-board/LICENSE",
     "ato-board/README.md",
     "ato-board/ato.yaml",
@@ -36,6 +40,12 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "fppm-thermometer/docs/pdd.md",
     "fppm-thermometer/library.cmake",
     "fppm-thermometer/package.yaml",
+    "kicad-block/Acme_USB.kicad_sym",
+    "kicad-block/Acme_USB.pretty/USB_C_16.kicad_mod",
+    "kicad-block/LICENSE",
+    "kicad-block/README.md",
+    "kicad-block/kicad-tools-block.yaml",
+    "kicad-block/sheets/usb-c-sink.kicad_sch",
     "packhouse-lib/LICENSE",
     "packhouse-lib/README.md",
     "packhouse-lib/packhouse.yaml",
