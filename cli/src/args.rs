@@ -175,7 +175,7 @@ pub(crate) enum Command {
     /// Write the manual pages
     Man(Man),
     /// Run a registry
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// See a registry at work: publish, refuse, fetch, on this machine
     Demo(Demo),
 }

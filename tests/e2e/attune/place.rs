@@ -12,12 +12,15 @@ use packhouse_tests::liar::{Liar, Reply};
 use packhouse_tests::{Outcome, Runs as _, plain};
 use serde_json::{Value, json};
 
+/// Files by the path that they are asked for at.
+type Files = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// A folder for one story.
 pub struct Place {
     pub dir: tempfile::TempDir,
     /// Serves `files`, and the repositories below `git`.
     pub server: Liar,
-    files: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    files: Files,
 }
 
 impl Place {
@@ -25,7 +28,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let repositories = dir.path().join("git");
         std::fs::create_dir(&repositories).unwrap();
-        let files: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+        let files: Files = Arc::default();
         let known = files.clone();
         let server = Liar::start(move |request| {
             if request.path.starts_with("/git/") {
