@@ -150,7 +150,7 @@ fn set(
     let version = format.fields()[1];
     let parents = version.rsplit_once('.').map_or(String::new(), |(map, _)| format!("/{map}"));
     let mut original = before.original.clone();
-    let mut take = |json: &mut serde_json::Value| {
+    let take = |json: &mut serde_json::Value| {
         let map = json.pointer_mut(&parents).and_then(serde_json::Value::as_object_mut);
         map.and_then(|map| map.shift_remove("version"))
     };
