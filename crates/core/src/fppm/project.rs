@@ -106,6 +106,10 @@ impl Project {
         if !packages.is_empty() {
             root.push(("packages".to_owned(), Yaml::List(packages)));
         }
+        if root.is_empty() {
+            // An empty file would be no mapping.
+            return "{}\n".to_owned();
+        }
         let mut out = String::new();
         write_map(&mut out, &root, 0);
         out
