@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use packhouse_client::attune::{folder, record};
+use packhouse_client::attune::folder;
 use packhouse_core::attune::checksum::{Checksum, Rule};
 use packhouse_core::attune::edit::{self, Put};
 use packhouse_core::attune::entry;
@@ -108,7 +108,7 @@ fn write_index(index: &Index, file: &Path, sign_key: Option<&Path>, ui: &Ui) -> 
     let text = index.text().map_err(|flaws| {
         flawed(&format!("`{}` is not written: it would not be valid", shown(file)), &flaws)
     })?;
-    record::replace(file, text.as_bytes())?;
+    packhouse_client::replace::durably(file, text.as_bytes())?;
     if let Some(key) = sign_key {
         sign(key, file, text.as_bytes(), ui)?;
     }

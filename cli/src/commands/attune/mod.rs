@@ -72,7 +72,7 @@ fn sign(key: &Path, file: &Path, bytes: &[u8], ui: &Ui) -> anyhow::Result<String
     let key = SigningKey::read(key)?;
     let mut beside = file.as_os_str().to_owned();
     beside.push(".sig");
-    packhouse_client::attune::record::replace(Path::new(&beside), key.sign(bytes).as_bytes())?;
+    packhouse_client::replace::durably(Path::new(&beside), key.sign(bytes).as_bytes())?;
     ui.done("Signed", &format!("{} with the key {}", shown(file), key.public()));
     Ok(key.public())
 }

@@ -8,10 +8,11 @@ use packhouse_core::attune::index::{self, Entry, INDEX_BYTES, Index};
 use packhouse_core::escape::excerpt;
 
 use super::event::{Event, Tell};
-use super::record::{replace, state_folder};
+use super::record::state_folder;
 use super::sign::{PublicKey, SMALL_BYTES, small};
 use super::web;
 use crate::error::ClientError;
+use crate::replace;
 
 /// Where it is remembered how new each signed index was.
 const SEEN: &str = "indices.json";
@@ -111,7 +112,7 @@ impl Indices<'_> {
         }
         seen.insert(url.to_owned(), index.last_updated.clone());
         let text = serde_json::to_vec_pretty(&seen).map_err(std::io::Error::other)?;
-        Ok(replace(&file, &text)?)
+        Ok(replace::durably(&file, &text)?)
     }
 
     /// The pack `reference` of the first index that has it. An index that cannot be had ends the

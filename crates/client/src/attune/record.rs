@@ -1,6 +1,5 @@
 //! The folder of packs: one folder a pack, and beside them what is known of each.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use packhouse_core::attune::checksum::Checksum;
@@ -94,7 +93,7 @@ pub fn read(packs_dir: &Path, reference: &str) -> Result<Option<Record>, ClientE
 /// Keeps `record`, at once and whole.
 pub(super) fn write(packs_dir: &Path, record: &Record) -> Result<(), ClientError> {
     let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::other)?;
-    Ok(replace(&file(packs_dir, &record.reference), &text)?)
+    Ok(crate::replace::durably(&file(packs_dir, &record.reference), &text)?)
 }
 
 /// Forgets a pack's record.
@@ -138,29 +137,4 @@ pub(super) fn manifest(packs_dir: &Path, reference: &str) -> Option<Tree> {
     let mut tree = Tree::default();
     tree.insert(PACK_FILE.parse().ok()?, bytes, false);
     Some(tree)
-}
-
-/// Writes a file of `bytes` in place of what stands there: whole, or not at all.
-///
-/// # Errors
-///
-/// Of the file system; nothing is left behind.
-pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs_err::create_dir_all(folder)?;
-    let mut fresh = tempfile::Builder::new().prefix(".packhouse-").tempfile_in(folder)?;
-    fresh.write_all(bytes)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // A file that others serve; what stood there before says it better.
-        let before = std::fs::metadata(path).map(|m| m.permissions());
-        let mode = before.unwrap_or_else(|_| std::fs::Permissions::from_mode(0o644));
-        fresh.as_file().set_permissions(mode)?;
-    }
-    fresh.as_file().sync_all()?;
-    fresh.persist(path).map(|_| ()).map_err(|e| e.error)
 }

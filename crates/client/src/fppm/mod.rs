@@ -137,29 +137,7 @@ fn read(path: &Path) -> Result<Option<String>, ClientError> {
 
 /// Replaces a file in one step, so that nobody ever reads half of it.
 fn write(path: &Path, text: &str) -> Result<(), ClientError> {
-    use std::io::Write as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".packhouse-").tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    // A temporary file is its owner's alone; the file that it replaces knows better.
-    if let Ok(old) = std::fs::metadata(path) {
-        file.as_file().set_permissions(old.permissions())?;
-    } else {
-        readable(file.as_file())?;
-    }
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
-}
-
-#[cfg(unix)]
-fn readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
+    Ok(crate::replace::atomically(path, text.as_bytes())?)
 }
 
 /// The usual place of a project's file.

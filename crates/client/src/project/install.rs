@@ -8,11 +8,12 @@ use packhouse_core::identifier::Identifier;
 use packhouse_core::lock::{Lock, Locked};
 use rayon::prelude::*;
 
+use super::Project;
 use super::meta::{self, Meta};
 use super::record::{self, Package, Record};
-use super::{Project, write_atomically};
 use crate::cache::{Cache, InstallError};
 use crate::error::ClientError;
+use crate::replace;
 
 /// What a sync does to one package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,7 +272,7 @@ pub fn carry_out(
                 let meta = Meta::new(package, files, now);
                 let bytes = serde_json::to_vec_pretty(&meta).map_err(std::io::Error::other);
                 let bytes = bytes.map_err(|e| InstallError::Other(e.into()))?;
-                write_atomically(&place.join(meta::FILE), &bytes).map_err(InstallError::Other)?;
+                made(replace::atomically(&place.join(meta::FILE), &bytes))?;
             }
             Ok((place, installed))
         })

@@ -190,35 +190,3 @@ impl Project {
         })
     }
 }
-
-/// Writes a file of the project by a rename, so that it is the old one or the new one.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
-    put(path, bytes, false)
-}
-
-/// The same, and on the disk when it returns: for what nobody could make again.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
-    put(path, bytes, true)
-}
-
-fn put(path: &Path, bytes: &[u8], sync: bool) -> Result<(), ClientError> {
-    use std::io::Write as _;
-    let parent = path.parent().unwrap_or(Path::new("."));
-    fs_err::create_dir_all(parent)?;
-    let mut file = tempfile::Builder::new().prefix(".packhouse-").tempfile_in(parent)?;
-    file.write_all(bytes)?;
-    if let Ok(old) = std::fs::metadata(path) {
-        file.as_file().set_permissions(old.permissions())?;
-    } else {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-    }
-    if sync {
-        file.as_file().sync_all()?;
-    }
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
-}

@@ -12,9 +12,10 @@ use packhouse_core::release::SCHEMA;
 use packhouse_core::tree::TreePath;
 use serde::{Deserialize, Serialize};
 
-use super::{Project, meta, write_atomically};
+use super::{Project, meta};
 use crate::cache::InstalledFile;
 use crate::error::ClientError;
+use crate::replace;
 
 /// The longest record that is read, in bytes.
 const RECORD_BYTES: u64 = 256 << 20;
@@ -69,7 +70,7 @@ impl Record {
     pub fn store(&mut self, project: &Project) -> Result<(), ClientError> {
         self.schema = SCHEMA;
         let bytes = serde_json::to_vec(self).map_err(std::io::Error::other)?;
-        write_atomically(&project.state().join("installed.json"), &bytes)
+        Ok(replace::atomically(&project.state().join("installed.json"), &bytes)?)
     }
 }
 

@@ -11,16 +11,17 @@ use packhouse_core::lock::{Lock, Locked, Source};
 use packhouse_core::manifest::Target;
 use packhouse_core::version::Version;
 
+use super::Project;
 use super::gather;
 use super::install::{self, Edited, Plan, Step};
 use super::lock::{self, Inputs, LockError, Upgrade};
 use super::record::Record;
 use super::source::{self, Git, SourceTree};
-use super::{Project, write_atomically, write_durably};
 use crate::Client;
 use crate::cache::{Cache, InstallError};
 use crate::error::ClientError;
 use crate::fetch::{self, Chosen};
+use crate::replace;
 
 /// Archives that are downloaded at once.
 const AT_ONCE: usize = 8;
@@ -223,7 +224,7 @@ fn guard(project: &Project) -> Result<std::fs::File, ClientError> {
     fs_err::create_dir_all(&state)?;
     let ignore = state.join(".gitignore");
     if !ignore.exists() {
-        write_atomically(&ignore, b"*\n")?;
+        replace::atomically(&ignore, b"*\n")?;
     }
     let lock = std::fs::File::create(state.join("lock"))?;
     lock.lock()?;
@@ -248,10 +249,11 @@ fn bring_together(
     let mut downloaded = fetch_all(&plan, places, options, sources)?;
     let relocked = old.is_none_or(|old| old.to_text() != lock.to_text());
     if let Some(text) = manifest {
-        write_durably(&project.manifest_path(), text.as_bytes())?;
+        replace::durably(&project.manifest_path(), text.as_bytes()).map_err(ClientError::from)?;
     }
     if relocked && options.lock == LockUse::Update {
-        write_durably(&project.lock_path(), lock.to_text().as_bytes())?;
+        replace::durably(&project.lock_path(), lock.to_text().as_bytes())
+            .map_err(ClientError::from)?;
     }
     let steps = plan.steps();
     let (mut healed, mut rounds) = (0, 0);
