@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use packhouse_core::api::ErrorCode;
 use packhouse_forge::review;
 use packhouse_registry::app::{App, Service, Settings};
+use packhouse_registry::compat::Ecosystems;
 use packhouse_registry::error::ApiError;
 use packhouse_registry::log;
 use packhouse_registry::oidc::{Issuer, Verifier};
@@ -108,7 +109,6 @@ impl Function {
             open: false,
             loopback_only: false,
             limits: config.limits.clone(),
-            fppm: config.fppm.clone(),
             motd: config.motd.clone(),
             github_app: config.github_app,
         };
@@ -120,7 +120,7 @@ impl Function {
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
             webhook,
-            ecosystems: Default::default(),
+            ecosystems: Ecosystems { fppm: config.fppm.clone(), ..Ecosystems::default() },
             reads: Reads::default()
                 .with_views(catalogue, ViewIndexFiles::new(views.clone()))
                 .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),

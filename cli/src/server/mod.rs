@@ -127,7 +127,6 @@ impl Server {
             open: config.open,
             loopback_only: config.open || config.dev_issuer,
             limits: config.limits.clone(),
-            fppm: config.fppm.clone(),
             motd: config.motd.clone(),
             github_app: config.github.as_ref().map(|github| github.app.id),
         };
@@ -153,7 +152,7 @@ impl Server {
             verifier,
             turns,
             webhook,
-            ecosystems: Ecosystems { compose },
+            ecosystems: Ecosystems { compose, fppm: config.fppm.clone() },
             reads,
         });
         let worker = work::Worker { app: app.clone(), jobs, blobs: files, github };

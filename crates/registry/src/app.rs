@@ -73,8 +73,6 @@ pub struct Settings {
     pub loopback_only: bool,
     /// The limits in force.
     pub limits: Limits,
-    /// What the registry says of itself to F Prime's client.
-    pub fppm: crate::compat::fppm::About,
     /// What `ato` shows at every command.
     pub motd: Option<String>,
     /// The number of the GitHub App that reviews pull requests.

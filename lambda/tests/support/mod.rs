@@ -111,7 +111,6 @@ impl Registry {
                 open: false,
                 loopback_only: false,
                 limits: Limits::default(),
-                fppm: Default::default(),
                 motd: None,
                 github_app: None,
             },

@@ -49,6 +49,8 @@ pub fn routes() -> Router<App> {
 pub struct Ecosystems {
     /// `/compose/v1`.
     pub compose: compose::Setup,
+    /// What `/fppm` says of the registry.
+    pub fppm: fppm::About,
 }
 
 /// The shape of errors at a path; `None` for the registry's own paths.

@@ -44,7 +44,6 @@ pub(super) fn app(private: bool, open: bool) -> App {
             open,
             loopback_only: open,
             limits: Limits::default(),
-            fppm: Default::default(),
             motd: None,
             github_app: None,
         },

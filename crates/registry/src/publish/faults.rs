@@ -61,7 +61,6 @@ impl World {
                 open: false,
                 loopback_only: false,
                 limits: Limits::default(),
-                fppm: Default::default(),
                 motd: None,
                 github_app: None,
             },

@@ -8,21 +8,21 @@ use axum::extract::State;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use http::HeaderMap;
-use jiff::SignedDuration;
 use packhouse_core::api::ErrorCode;
 use packhouse_core::api::transfer::{ReleaseImport, ReleaseImported};
 use packhouse_core::claims::Publisher;
 use packhouse_core::digest::Digest;
 use packhouse_core::release::{Release, SCHEMA};
 
-use super::confirm::{blocking, release, seal, train};
+use super::confirm::{blocking, release, seal};
 use super::identity::{names_are_free, receipt, taken};
+use super::whole::Whole;
 use super::{contents, subject};
 use crate::admin::operator;
 use crate::app::{App, Service};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
-use crate::ports::{Begun, Intent, IntentId, Quota};
+use crate::ports::{Begun, Quota};
 
 /// An operator's import is not held back.
 const NO_QUOTA: Quota = Quota { open_intents: u32::MAX, per_ten_minutes: u32::MAX };
@@ -55,26 +55,15 @@ pub async fn import_release(
     let size = app.blobs.size(&digest).await?.filter(|size| *size <= limits.archive_bytes);
     let bytes = size.ok_or_else(|| no_archive(&digest))?;
     let now = app.clock.now();
-    let life = SignedDuration::from_secs(i64::from(limits.intent_seconds));
-    let mut intent = Intent {
-        schema: SCHEMA,
-        id: IntentId::random()?,
+    let whole = Whole {
         identifier,
         version,
         format: format.id().to_owned(),
         publisher: Publisher::Imported(request.provenance),
-        bound_audience: false,
         bytes,
-        digest: Some(digest),
-        artifacts_bytes: None,
-        artifacts_digest: None,
-        git_ref: None,
-        train: None,
-        created_at: now,
-        expires_at: now.checked_add(life).unwrap_or(now),
+        digest,
     };
-    let train = train(&intent, digest);
-    intent.train = Some(train.clone());
+    let (intent, train) = whole.intent(now, &limits)?;
     let turn = app.turns.take(&intent, &limits).await?;
     let (archive, expected) = (archive(&app, &digest, bytes).await?, intent.clone());
     let checked = blocking(&turn, move || match Digest::of(&archive) == digest {

@@ -22,6 +22,7 @@ pub(crate) mod request;
 pub(crate) mod status;
 mod subject;
 mod turns;
+mod whole;
 
 pub use confirm::confirm;
 pub use identity::receipt;

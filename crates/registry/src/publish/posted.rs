@@ -4,20 +4,19 @@
 //! no upload to bind: the registry packed the bytes itself.
 
 use bytes::Bytes;
-use jiff::SignedDuration;
 use packhouse_core::api::ErrorCode;
 use packhouse_core::archive::Archive;
 use packhouse_core::identifier::Identifier;
-use packhouse_core::release::SCHEMA;
 use packhouse_core::version::Version;
 
-use super::confirm::{blocking, release, seal, train};
+use super::confirm::{blocking, release, seal};
 use super::contents;
 use super::identity::{admit, taken};
+use super::whole::Whole;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
-use crate::ports::{Begun, Intent, IntentId, Quota};
+use crate::ports::{Begun, Quota};
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,27 +44,16 @@ pub(crate) async fn posted(
     admit(app, caller, identifier, version, true).await?;
     let limits = app.settings.limits.clone();
     let now = app.clock.now();
-    let life = SignedDuration::from_secs(i64::from(limits.intent_seconds));
     let digest = archive.digest;
-    let mut intent = Intent {
-        schema: SCHEMA,
-        id: IntentId::random()?,
+    let whole = Whole {
         identifier: identifier.clone(),
         version: version.clone(),
         format: format.to_owned(),
         publisher: caller.publisher(),
-        bound_audience: false,
         bytes: archive.bytes.len() as u64,
-        digest: Some(digest),
-        artifacts_bytes: None,
-        artifacts_digest: None,
-        git_ref: None,
-        train: None,
-        created_at: now,
-        expires_at: now.checked_add(life).unwrap_or(now),
+        digest,
     };
-    let train = train(&intent, digest);
-    intent.train = Some(train.clone());
+    let (intent, train) = whole.intent(now, &limits)?;
     let turn = app.turns.take(&intent, &limits).await?;
     let bytes = Bytes::from(archive.bytes);
     let (reading, expected) = (bytes.clone(), intent.clone());

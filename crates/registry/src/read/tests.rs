@@ -88,7 +88,6 @@ impl Registry {
                 open: false,
                 loopback_only: false,
                 limits: Limits::default(),
-                fppm: Default::default(),
                 motd: Some("hello".to_owned()),
                 github_app: None,
             },

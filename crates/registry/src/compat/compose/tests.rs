@@ -64,7 +64,10 @@ fn app(url: &str, open: bool, as_code: bool) -> App {
         verifier: Verifier::default(),
         turns: crate::publish::Turns::default(),
         webhook: None,
-        ecosystems: Ecosystems { compose: Setup { sources: Some(Arc::new(Few)), as_code } },
+        ecosystems: Ecosystems {
+            compose: Setup { sources: Some(Arc::new(Few)), as_code },
+            ..Ecosystems::default()
+        },
         reads: crate::read::Reads::default(),
         settings: Settings {
             public_url,
@@ -73,7 +76,6 @@ fn app(url: &str, open: bool, as_code: bool) -> App {
             open,
             loopback_only: open,
             limits: Limits::default(),
-            fppm: Default::default(),
             motd: None,
             github_app: None,
         },

@@ -87,7 +87,7 @@ async fn write(
     sources: &Sources,
 ) -> ApiResult<String> {
     let host = app.settings.public_url.host();
-    let about = &app.settings.fppm;
+    let about = &app.ecosystems.fppm;
     let or = |text: &Option<String>, other: String| text.clone().unwrap_or(other);
     let mut export = Export {
         name: or(&about.name, host.to_owned()),
