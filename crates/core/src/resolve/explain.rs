@@ -13,6 +13,7 @@ use super::problem::{Failure, Never, Problem, ROOT, Set, Subject};
 use super::{Unresolved, UnresolvedKind};
 use crate::escape::excerpt;
 use crate::identifier::Identifier;
+use crate::version::Version;
 
 /// Times that a part of a proof is solved again.
 const TRIES: usize = 600;
@@ -189,10 +190,13 @@ fn single(problem: &Problem, edges: &[Edge], from: u32, to: u32) -> Option<Unres
             },
         ),
         Subject::Package(identifier, Some(package)) => {
-            let asked = asked(problem, from, to);
-            let named = |c: &&super::known::Candidate| {
-                c.version.as_ref().is_some_and(|v| asked.iter().any(|text| text == v.text()))
+            let names = |version: &Version| {
+                (0..problem.versions(from)).any(|at| {
+                    let needs = problem.needs(from, at);
+                    needs.iter().any(|need| need.package == to && need.names(version))
+                })
             };
+            let named = |c: &&super::known::Candidate| c.version.as_ref().is_some_and(names);
             let gone = package
                 .candidates
                 .iter()
@@ -220,7 +224,10 @@ fn single(problem: &Problem, edges: &[Edge], from: u32, to: u32) -> Option<Unres
                 kind,
                 format!("`{title}` needs a version of `{identifier}` that there is not:"),
                 Some(format!("`{identifier}` has {}", versions(package))),
-                "ask for one of those".to_owned(),
+                match usable {
+                    true => "ask for one of those".to_owned(),
+                    false => "ask its authors for a new release, or do without it".to_owned(),
+                },
             )
         }
     }
@@ -231,7 +238,7 @@ fn asked(problem: &Problem, from: u32, to: u32) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for version in (0..problem.versions(from)).rev() {
         for need in problem.needs(from, version).iter().filter(|need| need.package == to) {
-            let text = need.text.clone().unwrap_or_default();
+            let text = need.text();
             if !texts.contains(&text) {
                 texts.push(text);
             }

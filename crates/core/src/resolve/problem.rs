@@ -29,15 +29,27 @@ pub(super) type Set = Ranges<u32>;
 
 /// What is needed of one package, and in whose words.
 #[derive(Clone, Debug)]
-pub(super) struct Need {
+pub(super) struct Need<'a> {
     pub(super) package: u32,
     pub(super) set: Set,
-    /// The requirement as it was written; `None` for any version.
-    pub(super) text: Option<String>,
+    /// The requirements, each text once; none for any version.
+    pub(super) asked: Vec<&'a Requirement>,
+}
+
+impl Need<'_> {
+    /// The requirements as they were written; empty for any version.
+    pub(super) fn text(&self) -> String {
+        self.asked.iter().map(|requirement| requirement.text()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a requirement names this one version.
+    pub(super) fn names(&self, version: &Version) -> bool {
+        self.asked.iter().any(|requirement| requirement.is_exact() && requirement.admits(version))
+    }
 }
 
 /// All that a version needs; shared, because a search asks for it again and again.
-type Needs = Rc<Vec<Need>>;
+type Needs<'a> = Rc<Vec<Need<'a>>>;
 
 /// What stands behind a number.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +65,7 @@ struct Slot<'a> {
     /// The version that is kept where it fits.
     preferred: Option<u32>,
     /// What each version needs, once the search came to it.
-    needs: Vec<Option<Needs>>,
+    needs: Vec<Option<Needs<'a>>>,
 }
 
 /// A requirement of a package, which stands for one set of its versions; `None` for any version.
@@ -214,7 +226,7 @@ impl<'a> Problem<'a> {
     }
 
     /// What a version of a package needs.
-    pub(super) fn needs(&self, package: u32, version: u32) -> Needs {
+    pub(super) fn needs(&self, package: u32, version: u32) -> Needs<'a> {
         let (place, at) = (package as usize, version as usize);
         let found = self.slots.borrow().get(place).and_then(|slot| slot.needs.get(at)?.clone());
         if let Some(needs) = found {
@@ -235,8 +247,12 @@ impl<'a> Problem<'a> {
         needs
     }
 
-    fn worked_out(&self, dependencies: &'a [Dependency], requires: &'a [External]) -> Vec<Need> {
-        let mut needs: Vec<Need> = Vec::new();
+    fn worked_out(
+        &self,
+        dependencies: &'a [Dependency],
+        requires: &'a [External],
+    ) -> Vec<Need<'a>> {
+        let mut needs: Vec<Need<'a>> = Vec::new();
         for dependency in dependencies.iter().filter(|d| d.condition.is_none()) {
             let identifier = match &dependency.target {
                 Target::Registry { identifier } => identifier,
@@ -254,24 +270,25 @@ impl<'a> Problem<'a> {
             };
             let package = self.number(identifier);
             let set = self.set(package, dependency.requirement.as_ref());
-            let text = dependency.requirement.as_ref().map(|r| r.text().to_owned());
             match needs.iter_mut().find(|need| need.package == package) {
                 // Named twice: both count.
                 Some(need) => {
                     need.set = need.set.intersection(&set);
-                    need.text = match (need.text.take(), text) {
-                        (Some(a), Some(b)) if a != b => Some(format!("{a}, {b}")),
-                        (a, b) => a.or(b),
-                    };
+                    let known = |r: &&Requirement| need.asked.iter().all(|a| a.text() != r.text());
+                    let fresh = dependency.requirement.as_ref().filter(known);
+                    need.asked.extend(fresh);
                 }
-                None => needs.push(Need { package, set, text }),
+                None => {
+                    let asked = dependency.requirement.iter().collect();
+                    needs.push(Need { package, set, asked });
+                }
             }
         }
         for external in requires {
             if let Some(tool) = self.tools.get(external.name.as_str()) {
                 let set = self.set(*tool, external.requirement.as_ref());
-                let text = external.requirement.as_ref().map(|r| r.text().to_owned());
-                needs.push(Need { package: *tool, set, text });
+                let asked = external.requirement.iter().collect();
+                needs.push(Need { package: *tool, set, asked });
             }
         }
         needs

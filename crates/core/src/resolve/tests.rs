@@ -11,7 +11,7 @@ pub(super) fn needs(text: &str) -> Vec<Dependency> {
     text.split_whitespace()
         .map(|spec| {
             let (name, requirement) = spec.split_once('@').unwrap_or((spec, ""));
-            let grammar = if requirement.starts_with(['^', '~', '>', '<', '*']) {
+            let grammar = if requirement.starts_with(['^', '~', '>', '<', '*', '=']) {
                 Grammar::Cargo
             } else {
                 Grammar::Exact
@@ -113,6 +113,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("a", "2.0.0", "hub@^2"),
     ("b", "1.0.0", "hub@^1"),
     ("c", "1.0.0", "b@^1 hub@^2"),
+    ("gone", "1.0.0!", ""),
     ("pre", "0.1.0-alpha.1", ""),
     ("new", "1.0.0", "tool:^0.9.0"),
     ("new", "1.1.0", "tool:^1.0.0"),
@@ -177,6 +178,8 @@ fn a_failure_is_explained() {
         ("missing", "lost"),
         ("no_version", "hub@^7"),
         ("yanked", "hub@1.6.0"),
+        ("yanked_in_other_words", "hub@=1.6.0"),
+        ("only_yanked", "gone@^1"),
         ("cycle", "round"),
     ] {
         insta::assert_snapshot!(name, chosen(resolve(&known, &request(asked))));
