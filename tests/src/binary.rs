@@ -19,7 +19,7 @@ pub fn packhouse() -> &'static Path {
 /// The binary with failpoints: it stops at the step that `PACKHOUSE_FAILPOINT` names.
 pub fn packhouse_with_failpoints() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("packhouse", "failpoints", &["--features", "failpoints"]))
+    BUILT.get_or_init(|| build("packhouse", "failpoints", &["--features", "packhouse/failpoints"]))
 }
 
 /// The binary of the functions on AWS, in the test profile; `PACKHOUSE_TEST_BOOTSTRAP` names another one,
@@ -41,8 +41,8 @@ fn build(program: &str, variant: &str, features: &[&str]) -> PathBuf {
     lock.lock().expect("the lock can be taken");
     let status = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["build", "--quiet", "--locked", "--bin", program])
-        .args(["-p", if program == "bootstrap" { "packhouse-lambda" } else { "packhouse" }])
+        // Of the workspace: with one package alone, dependencies get other features and are built again.
+        .args(["build", "--quiet", "--locked", "--workspace", "--bin", program])
         .args(features)
         .status()
         .expect("cargo runs");

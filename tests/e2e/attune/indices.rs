@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use packhouse_core::attune::checksum::Checksum;
 use serde_json::{Value, json};
 
-use crate::place::*;
+use super::place::*;
 
 /// Writes a key as PEM into `key.pem`, and answers its public half.
 fn key(place: &Place, name: &str) -> String {

@@ -4,7 +4,7 @@ use packhouse_core::attune::checksum::{Checksum, Rule};
 use packhouse_core::digest::Digest;
 use serde_json::{Value, json};
 
-use crate::place::*;
+use super::place::*;
 
 /// A repository below `git` with a pack at `v1` and another commit on `main`; the commit of `v1`.
 fn repository(place: &Place, name: &str) -> String {

@@ -4,7 +4,7 @@ use packhouse_core::attune::checksum::Checksum;
 use packhouse_core::digest::Digest;
 use serde_json::json;
 
-use crate::place::*;
+use super::place::*;
 
 #[test]
 fn nothing_is_left_behind() {

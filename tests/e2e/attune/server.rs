@@ -8,7 +8,7 @@ use packhouse_tests::http::{get, post, send};
 use packhouse_tests::{Options, Runs as _, TestRegistry, plain};
 use serde_json::{Value, json};
 
-use crate::place::*;
+use super::place::*;
 
 fn publish(registry: &TestRegistry, place: &Place, name: &str, version: &str) {
     let folder =

@@ -1,0 +1,37 @@
+//! Stories from end to end, through the real programs: a file each (`oidc.rs` is a program of its own).
+
+mod actions;
+mod apl;
+mod ato_client;
+mod attune;
+mod audit_cli;
+mod catalogue;
+mod claims;
+mod compose;
+mod crashes;
+mod demo;
+mod deploy;
+mod docs;
+mod doctor;
+mod events;
+mod fetch;
+mod fppm;
+mod fppm_project;
+mod hostile_registry;
+mod import_git;
+mod import_strange;
+mod imports;
+mod kicad;
+mod largest;
+mod moving;
+mod names;
+mod operators;
+mod project;
+mod protocol;
+mod publish;
+mod races;
+mod rehearsal;
+mod secrets;
+mod two_registries;
+mod webhook;
+mod workflows;
