@@ -16,6 +16,7 @@ pub mod event;
 pub mod extract;
 pub mod fetch;
 pub mod fppm;
+mod guard;
 pub mod http;
 pub mod manage;
 pub mod plan;

@@ -21,6 +21,7 @@ use crate::Client;
 use crate::cache::{Cache, InstallError};
 use crate::error::ClientError;
 use crate::fetch::{self, Chosen};
+use crate::guard::Guard;
 use crate::replace;
 
 /// Archives that are downloaded at once.
@@ -197,7 +198,7 @@ pub fn decide(project: &Project, places: &Places, options: &Options) -> Result<D
 ///
 /// [`SyncError`]; nothing in the project was changed.
 pub fn sync(project: &Project, places: &Places, options: &Options) -> Result<Outcome, SyncError> {
-    let _one = guard(project)?;
+    let _one = enter(project)?;
     let Decided { lock, old, sources } = decide(project, places, options)?;
     bring_together(project, places, options, lock, old.as_ref(), &sources, None)
 }
@@ -212,23 +213,15 @@ pub fn sync_edited(
     places: &Places,
     options: &Options,
 ) -> Result<Outcome, SyncError> {
-    let _one = guard(edited)?;
+    let _one = enter(edited)?;
     let Decided { lock, old, sources } = decide(edited, places, options)?;
     bring_together(edited, places, options, lock, old.as_ref(), &sources, Some(&edited.text))
 }
 
 /// Keeps a second sync of the same project waiting, and what only this machine knows of the project out
 /// of version control.
-fn guard(project: &Project) -> Result<std::fs::File, ClientError> {
-    let state = project.state();
-    fs_err::create_dir_all(&state)?;
-    let ignore = state.join(".gitignore");
-    if !ignore.exists() {
-        replace::atomically(&ignore, b"*\n")?;
-    }
-    let lock = std::fs::File::create(state.join("lock"))?;
-    lock.lock()?;
-    Ok(lock)
+fn enter(project: &Project) -> Result<Guard, ClientError> {
+    Ok(Guard::enter(&project.state())?.ignored()?)
 }
 
 fn bring_together(
