@@ -218,6 +218,10 @@ fn the_kicad_tools_that_are_installed_count_at_add_sync_and_audit() {
     let refused = desk.run_with("board", &["sync"], Some(&old));
     assert!(refused.code != 0 && refused.stderr.contains("0.9.4"), "{refused}");
     desk.run_with("board", &["sync"], Some(&new)).ok();
+    // What the lockfile holds is held against it, too.
+    let refused = desk.run_with("board", &["sync"], Some(&old));
+    let words = "`acme/usb-c-sink@1.0.0` works with kicad-tools `>=0.10`, here is `0.9.4`";
+    assert!(refused.code == 5 && refused.stderr.contains(words), "{refused}");
     desk.run_with("board", &["sync", "--kicad-tools-version", "0.10.2"], Some(&old)).ok();
     let audited = desk.run_with("block", &["audit"], Some(&old));
     assert!(audited.code == 1 && audited.stdout.contains("tool-version"), "{audited}");
@@ -241,6 +245,15 @@ fn a_block_is_begun_with_init_and_a_library_from_nowhere_is_a_warning() {
     registry.ci("acme/sink").tag("v1.0.0").publish(&desk.path("sink")).ok();
     let told = desk.run("", &["info", "acme/sink"]).ok().stdout;
     assert!(told.contains("kicad-symbols:Device, kicad-symbols:Ours"), "{told}");
+    // A board is told, until another of its blocks brings the library.
+    desk.board("board");
+    let added = desk.run("board", &["add", "acme/sink"]).ok();
+    let words = "`acme/sink@1.0.0` needs the library of symbols `Ours`, which nothing here brings";
+    assert!(added.stderr.contains(words), "{added}");
+    let brings = desk.block("brings", &[("name: acme/usb-c-sink", "name: acme/brings")]);
+    std::fs::copy(brings.join("Acme_USB.kicad_sym"), brings.join("Ours.kicad_sym")).unwrap();
+    let added = desk.run("board", &["add", "file://../brings"]).ok();
+    assert!(!added.stderr.contains("which nothing here brings"), "{added}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod fppm;
 mod guard;
 pub mod http;
+mod kicad;
 pub mod manage;
 pub mod plan;
 pub mod probe;

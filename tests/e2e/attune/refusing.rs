@@ -98,6 +98,9 @@ impl Sources<'_> {
     fn of(&self, pack: &[(&'static str, String)], promised: Option<Checksum>) -> Vec<Vec<String>> {
         let place = self.place;
         let whole = tree(pack, "");
+        for left in ["git/pack.git/actions", "git/pack.git/tests", "folder"] {
+            let _ = std::fs::remove_dir_all(place.path(left));
+        }
         let folder = place.folder("git/pack.git", &borrowed(pack));
         if !folder.join(".git").exists() {
             git(&folder, &["init", "--quiet"]);
@@ -150,7 +153,7 @@ fn every_source_that_fails_leaves_nothing_behind() {
         files[3].1 = test.to_owned();
         files
     };
-    let mut refused = |what: &str, row: &[String], code: i32, words: &str| {
+    let refused = |what: &str, row: &[String], code: i32, words: &str| {
         let all: Vec<&str> =
             ["install"].into_iter().chain(row.iter().map(String::as_str)).collect();
         let outcome = place.with_path(&all, Some(&programs));
