@@ -282,7 +282,7 @@ fn init_writes_what_audit_accepts_and_overwrites_nothing() {
     hint: `packhouse audit` tells what it still needs
     ");
     assert_eq!(std::fs::read_to_string(dir.path().join("sensor/README.md")).unwrap(), "mine\n");
-    for format in ["apl", "ato", "pyproject", "attune"] {
+    for format in ["apl", "ato", "attune", "kicad", "pyproject"] {
         let said = packhouse(
             dir.path(),
             &["init", format, "--format", format, "--identifier", "acme/my-thing"],

@@ -45,7 +45,16 @@ impl Desk {
 
     /// `packhouse` in `folder`, where no tool is on the PATH but git.
     fn run(&self, folder: &str, arguments: &[&str]) -> Outcome {
+        self.run_with(folder, arguments, None)
+    }
+
+    /// The same with a Python environment's programs before all others.
+    fn run_with(&self, folder: &str, arguments: &[&str], environment: Option<&Path>) -> Outcome {
         let mut command = plain(arguments);
+        if let Some(environment) = environment {
+            let path = std::env::var("PATH").unwrap();
+            command.env("PATH", format!("{}:{path}", environment.join("bin").display()));
+        }
         command
             .current_dir(self.path(folder))
             .env("PACKHOUSE_REGISTRY", &self.url)
@@ -177,6 +186,74 @@ fn a_block_for_another_kicad_tools_is_no_answer_and_an_audit_says_so() {
     desk.run("new", &["audit", "--kicad-tools-version", "0.10.1"]).ok();
     let wrong = desk.run("new", &["audit", "--kicad-tools-version", "new"]);
     assert_eq!(wrong.code, 2, "{wrong}");
+}
+
+#[test]
+fn the_kicad_tools_that_are_installed_count_at_add_sync_and_audit() {
+    let registry = TestRegistry::start();
+    let desk = Desk::new(&registry);
+    let block = desk.block("block", &[]);
+    registry.ci("acme/usb-c-sink").tag("v1.0.0").publish(&block).ok();
+    // As pip installs it: what stands in the names of folders is believed, and nothing is run.
+    let environment = |version: &str| {
+        let environment = desk.path(&format!("environment-{version}"));
+        let packages = environment.join("lib/python3.13/site-packages");
+        std::fs::create_dir_all(packages.join(format!("kicad_tools-{version}.dist-info"))).unwrap();
+        std::fs::create_dir(environment.join("bin")).unwrap();
+        std::fs::write(environment.join("bin/kct"), "no program\n").unwrap();
+        environment
+    };
+    let (old, new) = (environment("0.9.4"), environment("0.10.1"));
+    desk.board("board");
+    let refused = desk.run_with("board", &["add", "acme/usb-c-sink"], Some(&old));
+    assert_ne!(refused.code, 0, "{refused}");
+    assert!(
+        refused.stderr.contains("kicad-tools") && refused.stderr.contains("0.9.4"),
+        "{refused}"
+    );
+    let left: Vec<_> = std::fs::read_dir(desk.path("board")).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "nothing is left behind: {left:?}");
+    desk.run_with("board", &["add", "acme/usb-c-sink"], Some(&new)).ok();
+    std::fs::remove_file(desk.path("board/packhouse.lock")).unwrap();
+    let refused = desk.run_with("board", &["sync"], Some(&old));
+    assert!(refused.code != 0 && refused.stderr.contains("0.9.4"), "{refused}");
+    desk.run_with("board", &["sync"], Some(&new)).ok();
+    // What the lockfile holds is held against it, too.
+    let refused = desk.run_with("board", &["sync"], Some(&old));
+    let words = "`acme/usb-c-sink@1.0.0` works with kicad-tools `>=0.10`, here is `0.9.4`";
+    assert!(refused.code == 5 && refused.stderr.contains(words), "{refused}");
+    desk.run_with("board", &["sync", "--kicad-tools-version", "0.10.2"], Some(&old)).ok();
+    let audited = desk.run_with("block", &["audit"], Some(&old));
+    assert!(audited.code == 1 && audited.stdout.contains("tool-version"), "{audited}");
+    desk.run_with("block", &["audit"], Some(&new)).ok();
+}
+
+#[test]
+fn a_block_is_begun_with_init_and_a_library_from_nowhere_is_a_warning() {
+    let registry = TestRegistry::start();
+    let desk = Desk::new(&registry);
+    let begin = ["init", "sink", "--format", "kicad", "--identifier", "acme/sink"];
+    desk.run("", &begin).ok();
+    desk.run("sink", &["audit"]).ok();
+    let manifest = desk.path("sink/kicad-tools-block.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let text = text.replace("symbols: []", "symbols: ['Ours:USB', 'Device:R']");
+    std::fs::write(manifest, text.replace("version: \"0.1.0\"", "version: 1.0.0")).unwrap();
+    let audited = desk.run("sink", &["audit"]).ok().stdout;
+    assert!(audited.contains("kicad-library") && audited.contains("Ours"), "{audited}");
+    assert!(!audited.contains("Device"), "KiCad brings it: {audited}");
+    registry.ci("acme/sink").tag("v1.0.0").publish(&desk.path("sink")).ok();
+    let told = desk.run("", &["info", "acme/sink"]).ok().stdout;
+    assert!(told.contains("kicad-symbols:Device, kicad-symbols:Ours"), "{told}");
+    // A board is told, until another of its blocks brings the library.
+    desk.board("board");
+    let added = desk.run("board", &["add", "acme/sink"]).ok();
+    let words = "`acme/sink@1.0.0` needs the library of symbols `Ours`, which nothing here brings";
+    assert!(added.stderr.contains(words), "{added}");
+    let brings = desk.block("brings", &[("name: acme/usb-c-sink", "name: acme/brings")]);
+    std::fs::copy(brings.join("Acme_USB.kicad_sym"), brings.join("Ours.kicad_sym")).unwrap();
+    let added = desk.run("board", &["add", "file://../brings"]).ok();
+    assert!(!added.stderr.contains("which nothing here brings"), "{added}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub mod repository;
 pub mod s3;
 mod server;
 pub mod sqs;
+pub mod sshd;
 
 pub use ci::{Ci, Outcome, Runs, plain};
 pub use registry::{Options, TestRegistry, copy, example};

@@ -86,7 +86,7 @@ pub(crate) struct ShownShort {
     pub(crate) as_yaml: bool,
 }
 
-/// Where packs are.
+/// Where packs are, and how what is there is shown.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Packs {
     /// The folder of packs
@@ -98,6 +98,16 @@ pub(crate) struct Packs {
         hide_env_values = true
     )]
     pub(crate) packs_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+/// A key that signs an index.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Signed {
+    /// An Ed25519 key (PKCS#8 PEM) that signs the index
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign_key: Option<PathBuf>,
 }
 
 /// Which indices are asked.
@@ -152,8 +162,6 @@ pub(crate) struct AttuneInstall {
     pub(crate) packs: Packs,
     #[command(flatten)]
     pub(crate) indexed: Indexed,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 #[derive(Args, Debug)]
@@ -167,8 +175,6 @@ pub(crate) struct AttuneList {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) packs: Packs,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 #[derive(Args, Debug)]
@@ -181,8 +187,6 @@ pub(crate) struct AttuneShow {
     pub(crate) pack: String,
     #[command(flatten)]
     pub(crate) packs: Packs,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 #[derive(Args, Debug)]
@@ -220,8 +224,6 @@ pub(crate) struct AttuneTest {
     pub(crate) detailed: bool,
     #[command(flatten)]
     pub(crate) packs: Packs,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 #[derive(Args, Debug)]
@@ -240,8 +242,6 @@ pub(crate) struct AttuneSearch {
     pub(crate) packs: Packs,
     #[command(flatten)]
     pub(crate) indexed: Indexed,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 #[derive(Args, Debug)]
@@ -335,9 +335,8 @@ pub(crate) struct AttuneIndexUpdate {
     /// Replace the pack where the index has it
     #[arg(long, short)]
     pub(crate) update: bool,
-    /// An Ed25519 key (PKCS#8 PEM) that signs the index
-    #[arg(long, value_name = "FILE")]
-    pub(crate) sign_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -360,9 +359,8 @@ pub(crate) struct AttuneIndexMerge {
     /// Replace the file where it is there
     #[arg(long, short)]
     pub(crate) force: bool,
-    /// An Ed25519 key (PKCS#8 PEM) that signs the index
-    #[arg(long, value_name = "FILE")]
-    pub(crate) sign_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
     #[command(flatten)]
     pub(crate) shown: ShownShort,
 }

@@ -1,4 +1,6 @@
-//! Packages out of git repositories, each commit fetched once.
+//! Packages out of git repositories: fetched as data, into a folder that is gone when it was read.
+
+use std::path::Path;
 
 use packhouse_client::ClientError;
 use packhouse_client::cache::Cache;
@@ -7,12 +9,12 @@ use packhouse_core::digest::TreeDigest;
 use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
 use packhouse_core::tree::Tree;
-use packhouse_forge::git::Remote;
+use packhouse_forge::git::{GitError, Remote};
 
 /// Where the cache keeps which tree a commit has.
 const KEPT: &str = "git";
 
-/// Repositories, as the `git` program reads them.
+/// Repositories, as the `git` program reads them, each commit fetched once.
 pub(crate) struct Repositories<'a> {
     pub(crate) cache: &'a Cache,
     pub(crate) offline: bool,
@@ -45,17 +47,53 @@ impl Git for Repositories<'_> {
             });
         }
         let place = self.cache.scratch()?;
-        let failed = |error: packhouse_forge::git::GitError| ClientError::Usage {
-            message: format!("the repository `{shown}` cannot be read: {error}"),
-            help: "look at its address, and at the branch, tag or commit behind `#`".to_owned(),
-        };
-        let limits = Limits::default();
-        let remote =
-            Remote::fetch(url, commit.or(reference), place.path(), &limits).map_err(failed)?;
-        let commit = remote.commit().as_str().to_owned();
-        let tree = remote.tree(folder, &limits).map_err(failed)?;
+        let (commit, tree) = read(url, commit.or(reference), folder, place.path(), "`#`")?;
         let digest = self.cache.insert_tree(&tree)?;
         self.cache.put_index(KEPT, &key(&commit), digest.to_string().as_bytes())?;
         Ok((commit, tree))
     }
+}
+
+/// Repositories that are read anew each time.
+pub(crate) struct Uncached;
+
+impl Git for Uncached {
+    fn tree(
+        &self,
+        url: &str,
+        reference: Option<&str>,
+        commit: Option<&str>,
+        folder: Option<&str>,
+    ) -> Result<(String, Tree), ClientError> {
+        let place = tempfile::tempdir()?;
+        read(url, commit.or(reference), folder.unwrap_or_default(), place.path(), "`--ref`")
+    }
+}
+
+/// The commit that `wanted` names at `url`, and its tree below `folder`; `behind` is where people write
+/// that name.
+fn read(
+    url: &str,
+    wanted: Option<&str>,
+    folder: &str,
+    place: &Path,
+    behind: &str,
+) -> Result<(String, Tree), ClientError> {
+    let failed = |error: GitError| {
+        let help = format!("look at its address, and at the branch, tag or commit behind {behind}");
+        refused(format!("the repository `{}` cannot be read", excerpt(url, 200)), error, help)
+    };
+    let limits = Limits::default();
+    let remote = Remote::fetch(url, wanted, place, &limits).map_err(failed)?;
+    let tree = remote.tree(folder, &limits).map_err(failed)?;
+    Ok((remote.commit().as_str().to_owned(), tree))
+}
+
+/// What git said of a repository. The folder that it names is one of ours, and tells nobody anything.
+pub(crate) fn refused(what: String, error: GitError, help: impl Into<String>) -> ClientError {
+    let message = match error {
+        GitError::Refused { said, .. } => format!("{what}: {said}"),
+        error => format!("{what}: {error}"),
+    };
+    ClientError::Usage { message, help: help.into() }
 }

@@ -142,6 +142,15 @@ fn manifest(
             quoted(summary)?,
             quoted(version)?,
         ),
+        "kicad" => format!(
+            "name: {identifier}\nversion: {}\ndescription: {}\nlicense: {}\nrequires-kicad-tools: \">=0.10\"\n\n\
+             # What it needs from the registry, for example `- acme/base@^1.2`.\ndependencies: []\n\n\
+             # Sheets that it offers, for example `- {{name: sink, entry: sheets/sink.kicad_sch}}`.\nblocks: []\n\
+             # Files that it brings, for example `- parts.pretty/usb-c.kicad_mod` and `- parts.kicad_sym`.\nfootprints: []\nsymbols: []\n",
+            quoted(version)?,
+            quoted(summary)?,
+            quoted(license)?,
+        ),
         other => {
             return Err(Stop::usage(
                 format!("`init` cannot write a manifest for `{other}`"),

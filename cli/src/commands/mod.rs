@@ -13,7 +13,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod fetch;
 pub(crate) mod fppm;
-mod git;
+pub(crate) mod git;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod mark;

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::commands::attune::Repositories;
+use crate::commands::git::Uncached;
 
 /// How many packs are installed at once.
 const AT_ONCE: usize = 2;
@@ -170,7 +170,7 @@ async fn work(
             source,
             packs_dir: &blocking.folder,
             indices: &blocking.indices,
-            git: &Repositories,
+            git: &Uncached,
             key: None,
             force: wanted.force,
             skip_deps: wanted.skip_deps,

@@ -27,6 +27,8 @@ use crate::{admin, manage, pages, publish, read};
     read::closure::post,
     read::index::file,
     read::blobs::download,
+    crate::compat::attune::listings::put,
+    crate::compat::attune::listings::remove,
     crate::compat::fppm::export::whole,
     crate::compat::fppm::export::of_owner,
     crate::compat::fppm::repository::file,

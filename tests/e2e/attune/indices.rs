@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::place::*;
 
 /// Writes a key as PEM into `key.pem`, and answers its public half.
-fn key(place: &Place, name: &str) -> String {
+pub fn key(place: &Place, name: &str) -> String {
     let pkcs8 = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
     let pem = STANDARD.encode(pkcs8.as_ref());
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n");
@@ -81,15 +81,29 @@ fn an_index_is_kept_with_the_verbs() {
 #[test]
 fn three_indices_become_one() {
     let place = Place::new();
-    let write = |name: &str, packs: &[(&str, &str)]| {
+    let pack = |name: &str, version: &str, of: &str| {
         let source = json!({"type": "git", "url": "https://example.org/x.git", "ref": "v1",
             "checksum": Checksum::of_bytes(b"")});
-        let entries = packs.iter().map(|(name, v)| entry(name, v, source.clone())).collect();
-        std::fs::write(place.path(name), index(entries).to_string()).unwrap();
+        let mut entry = entry(name, version, source);
+        entry["author"] = json!(of);
+        entry
     };
-    write("a.json", &[("ten", "1.9.0"), ("pre", "2.0.0-rc.1"), ("tie", "1.0.0+a")]);
-    write("b.json", &[("ten", "1.10.0"), ("pre", "2.0.0"), ("tie", "1.0.0+b")]);
-    write("c.json", &[("ten", "1.9.9"), ("new", "0.1.0")]);
+    let write = |of: &str, time: &str, packs: &[(&str, &str)]| {
+        let mut index = index(packs.iter().map(|(name, v)| pack(name, v, of)).collect());
+        index["registry_name"] = json!(of);
+        index["last_updated"] = json!(time);
+        std::fs::write(place.path(&format!("{of}.json")), index.to_string()).unwrap();
+    };
+    let (one, two) = ("2026-01-02T00:00:00Z", "2026-02-02T00:00:00Z");
+    let first =
+        [("ten", "1.9.0"), ("pre", "2.0.0-rc.9"), ("out", "2.0.0-rc.1"), ("tie", "1.0.0+a")];
+    write("a", one, &first);
+    write(
+        "b",
+        two,
+        &[("ten", "1.10.0"), ("pre", "2.0.0-rc.10"), ("out", "2.0.0"), ("tie", "1.0.0+b")],
+    );
+    write("c", one, &[("ten", "1.9.9"), ("pre", "2.0.0-beta"), ("tie", "1.0.0"), ("new", "0.1.0")]);
     let merge = |more: &[&str]| {
         let inputs = ["a.json", "b.json", "c.json"];
         let all: Vec<&str> = ["index-merge"].iter().chain(more).chain(&inputs).copied().collect();
@@ -97,15 +111,18 @@ fn three_indices_become_one() {
     };
     let answer = merge(&["-o", "all.json", "-j"]).ok().json();
     let counts = ["sources_count", "total_loaded", "unique_packs", "duplicates_resolved"];
-    assert_eq!(counts.map(|key| answer[key].as_u64().unwrap()), [3, 8, 4, 4]);
+    assert_eq!(counts.map(|key| answer[key].as_u64().unwrap()), [3, 12, 5, 7]);
     let all = written(&place, "all.json");
-    let rows: Vec<String> = all["packs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|p| format!("{} {}", p["ref"].as_str().unwrap(), p["version"].as_str().unwrap()))
-        .collect();
-    assert_eq!(rows, ["new 0.1.0", "pre 2.0.0", "ten 1.10.0", "tie 1.0.0+a"]);
+    let mut expected = index(vec![
+        pack("new", "0.1.0", "c"),
+        pack("out", "2.0.0", "b"),
+        pack("pre", "2.0.0-rc.10", "b"),
+        pack("ten", "1.10.0", "b"),
+        pack("tie", "1.0.0+a", "a"),
+    ]);
+    expected["registry_name"] = json!("a");
+    expected["last_updated"] = json!(two);
+    assert_eq!(all, expected);
     place.attune(&["index-validate", "all.json"]).ok();
     assert_eq!(merge(&["-o", "all.json"]).code, 2);
     merge(&["--file", "all.json", "--output", "json", "--force"]).ok();

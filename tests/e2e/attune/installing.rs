@@ -6,21 +6,6 @@ use serde_json::{Value, json};
 
 use super::place::*;
 
-/// A repository below `git` with a pack at `v1` and another commit on `main`; the commit of `v1`.
-fn repository(place: &Place, name: &str) -> String {
-    let files = weather("weather", "1.0.0", "");
-    let folder = place.folder(&format!("git/{name}"), &borrowed(&files));
-    git(&folder, &["init", "--quiet"]);
-    git(&folder, &["add", "."]);
-    git(&folder, &["commit", "--quiet", "-m", "one"]);
-    git(&folder, &["tag", "v1"]);
-    let first = git(&folder, &["rev-parse", "HEAD"]);
-    place.folder(&format!("git/{name}"), &borrowed(&weather("weather", "1.1.0", "")));
-    git(&folder, &["commit", "--quiet", "-am", "two"]);
-    git(&folder, &["branch", "next"]);
-    first
-}
-
 #[test]
 fn a_pack_is_installed_from_git() {
     let place = Place::new();
@@ -66,22 +51,6 @@ fn a_pack_is_installed_from_git() {
             "weather/tests/run.sh",
         ]
     );
-}
-
-#[test]
-fn a_pack_is_installed_over_ssh() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let place = Place::new();
-    let first = repository(&place, "weather.git");
-    // A stand-in for `ssh` on the way: it runs what the client would have the other side run.
-    let programs =
-        place.folder("bin", &[("ssh", "#!/bin/sh\nfor last; do :; done\nexec sh -c \"$last\"\n")]);
-    std::fs::set_permissions(programs.join("ssh"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = place.path("git/weather.git");
-    let url = format!("git@host.example.org:{}", path.display());
-    let outcome = place.with_path(&["install", &url, "--ref", "v1"], Some(&programs)).ok();
-    assert_eq!(outcome.stdout, "weather 1.0.0\n");
-    assert_eq!(place.record("weather")["commit"], first);
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod installing;
 mod place;
 mod refusing;
 mod server;
+mod ssh;

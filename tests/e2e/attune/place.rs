@@ -86,7 +86,16 @@ impl Place {
             let path = std::env::var("PATH").unwrap();
             command.env("PATH", format!("{}:{path}", programs.display()));
         }
-        command.current_dir(self.dir.path()).outcome()
+        let scratch = self.path("scratch");
+        std::fs::create_dir_all(&scratch).unwrap();
+        command.env("TMPDIR", scratch).current_dir(self.dir.path()).outcome()
+    }
+
+    /// All that commands left in the folder of temporary files.
+    pub fn scratch(&self) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        list(&self.path("scratch"), &self.path("scratch"), &mut found);
+        found
     }
 
     /// The record of an installed pack.
@@ -178,6 +187,21 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A repository below `git` with a pack at `v1` and another commit on `main`; the commit of `v1`.
+pub fn repository(place: &Place, name: &str) -> String {
+    let files = weather("weather", "1.0.0", "");
+    let folder = place.folder(&format!("git/{name}"), &borrowed(&files));
+    git(&folder, &["init", "--quiet"]);
+    git(&folder, &["add", "."]);
+    git(&folder, &["commit", "--quiet", "-m", "one"]);
+    git(&folder, &["tag", "v1"]);
+    let first = git(&folder, &["rev-parse", "HEAD"]);
+    place.folder(&format!("git/{name}"), &borrowed(&weather("weather", "1.1.0", "")));
+    git(&folder, &["commit", "--quiet", "-am", "two"]);
+    git(&folder, &["branch", "next"]);
+    first
 }
 
 /// An entry of an index, as read tolerantly: its sources are on this machine.

@@ -1,7 +1,10 @@
 //! What is refused leaves no trace: the folder of packs is as it was, and so are temporary folders.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use packhouse_core::attune::checksum::Checksum;
 use packhouse_core::digest::Digest;
+use packhouse_tests::sshd::{Known, Sshd};
 use serde_json::json;
 
 use super::place::*;
@@ -50,8 +53,6 @@ fn nothing_is_left_behind() {
     // An installed pack that all of it must leave alone.
     place.attune(&["install", "./git/weather.git"]).ok();
     let before = place.packs();
-    let scratch = place.path("scratch");
-    std::fs::create_dir(&scratch).unwrap();
     let cases: Vec<(Vec<&str>, i32, &str)> = vec![
         (vec!["weather", "--index", &by_git], 6, "is not what the index promises"),
         (vec!["weather", "--index", &by_archive], 6, "is not what the index promises"),
@@ -78,11 +79,188 @@ fn nothing_is_left_behind() {
         assert_eq!(outcome.code, code, "{arguments:?}\n{outcome}");
         assert!(outcome.stderr.contains(words), "{arguments:?}\n{outcome}");
         assert!(place.packs() == before, "{arguments:?}: {:?}", place.packs());
+        assert!(place.scratch().is_empty(), "{arguments:?}: {:?}", place.scratch());
     }
     let twice = place.attune(&["install", "./git/weather.git"]);
     assert_eq!(twice.code, 2, "{twice}");
     assert!(twice.stderr.contains("is installed already"), "{twice}");
     assert!(place.packs() == before);
+}
+
+/// Every kind of source, as the arguments that install `pack` from it.
+struct Sources<'a> {
+    place: &'a Place,
+    ssh: &'a Sshd,
+}
+
+impl Sources<'_> {
+    /// Puts a pack everywhere; `promised` is the checksum that indices name, if not the right one.
+    fn of(&self, pack: &[(&'static str, String)], promised: Option<Checksum>) -> Vec<Vec<String>> {
+        let place = self.place;
+        let whole = tree(pack, "");
+        for left in ["git/pack.git/actions", "git/pack.git/tests", "folder"] {
+            let _ = std::fs::remove_dir_all(place.path(left));
+        }
+        let folder = place.folder("git/pack.git", &borrowed(pack));
+        if !folder.join(".git").exists() {
+            git(&folder, &["init", "--quiet"]);
+        }
+        git(&folder, &["add", "--all"]);
+        git(&folder, &["commit", "--quiet", "--allow-empty", "-m", "next"]);
+        git(&folder, &["tag", "--force", "v1"]);
+        let http = format!("{}/git/pack.git", place.server.url);
+        let (zip, tar) = (zip(&whole), tar_gz(&whole));
+        let zip_url = place.serve("/pack.zip", zip.clone());
+        let tar_url = place.serve("/pack.tar.gz", tar.clone());
+        std::fs::write(place.path("pack.zip"), &zip).unwrap();
+        std::fs::write(place.path("pack.tgz"), &tar).unwrap();
+        place.folder("folder", &borrowed(pack));
+        let indexed = |name: &str, source: serde_json::Value| {
+            let text = index(vec![entry("pack", "1.0.0", source)]).to_string();
+            place.serve(&format!("/{name}.json"), text)
+        };
+        let of_git = promised.unwrap_or(checksum(&whole));
+        let of_zip = promised.unwrap_or(Checksum::of_bytes(&zip));
+        let by_git = json!({"type": "git", "url": http, "ref": "v1", "checksum": of_git});
+        let by_zip = json!({"type": "archive", "url": zip_url, "checksum": of_zip});
+        let (by_git, by_zip) = (indexed("by-git", by_git), indexed("by-zip", by_zip));
+        let ssh = self.ssh.url(&folder);
+        let rows = [
+            &[&*http][..],
+            &[&http, "--ref", "v1"],
+            &[&ssh, "--ref", "v1"],
+            &[&zip_url],
+            &[&tar_url],
+            &["./folder"],
+            &["pack.zip"],
+            &["pack.tgz"],
+            &["pack", "--index", &by_git],
+            &["pack@1.0.0", "--index", &by_zip],
+        ];
+        rows.map(|row| row.iter().map(|text| (*text).to_owned()).collect()).to_vec()
+    }
+}
+
+#[test]
+fn every_source_that_fails_leaves_nothing_behind() {
+    let place = Place::new();
+    std::fs::set_permissions(place.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let sshd = Sshd::start(None);
+    let programs = sshd.client(Known::Right);
+    let sources = Sources { place: &place, ssh: &sshd };
+    let pack = |more: &str, test: &str| {
+        let mut files = weather("pack", "1.0.0", more);
+        files[3].1 = test.to_owned();
+        files
+    };
+    let refused = |what: &str, row: &[String], code: i32, words: &str| {
+        let all: Vec<&str> =
+            ["install"].into_iter().chain(row.iter().map(String::as_str)).collect();
+        let outcome = place.with_path(&all, Some(&programs));
+        assert_eq!(outcome.code, code, "{what} {row:?}\n{outcome}");
+        assert!(outcome.stderr.contains(words), "{what} {row:?}\n{outcome}");
+        // Not even the folder of packs was made.
+        assert!(!place.path("packs").exists(), "{what} {row:?}: {:?}", place.packs());
+        assert!(place.scratch().is_empty(), "{what} {row:?}: {:?}", place.scratch());
+    };
+    // What is in the pack: whichever way it comes.
+    for (what, files, code, words) in [
+        ("a dependency", pack("dependencies: [gone]\n", ""), 1, "`pack` needs the pack `gone`"),
+        ("a runtime", pack("python: '99.0'\n", ""), 1, "99.0"),
+        ("a test", pack("", "exit 4\n"), 1, "`shell` exit code 4"),
+        ("a manifest", vec![("pack.yaml", "ref: ../up\nversion: 1.0.0\n".to_owned())], 2, "1:6"),
+    ] {
+        for row in sources.of(&files, None) {
+            refused(what, &row, code, words);
+        }
+    }
+    // What is not there.
+    let right = pack("", "");
+    for row in sources.of(&right, None) {
+        let mut row: Vec<String> = row.iter().map(|text| text.replace("v1", "v2")).collect();
+        let (code, words) = match row[0].as_str() {
+            "pack" | "pack@1.0.0" => {
+                row[0] = row[0].replace("pack", "absent");
+                (3, "no index has the pack `absent`")
+            }
+            "./folder" | "pack.zip" | "pack.tgz" => {
+                row[0] = format!("{}.none", row[0]);
+                (2, "no address, no path")
+            }
+            url if url.contains(".git") => {
+                if row.len() == 1 {
+                    row.extend(["--ref", "v2"].map(str::to_owned));
+                }
+                (2, "cannot be read")
+            }
+            _ => {
+                row[0] = row[0].replace("pack", "absent");
+                (3, "there is nothing at")
+            }
+        };
+        refused("nothing there", &row, code, words);
+    }
+    // Other content than was promised: by an index, or by a signature.
+    let other = Checksum(Digest::of(b"other"));
+    let key = super::indices::key(&place, "key.pem");
+    for mut row in sources.of(&right, Some(other)) {
+        let words = match row[0].as_str() {
+            "pack" | "pack@1.0.0" => "is not what the index promises",
+            path if path.ends_with(".zip") || path.ends_with("gz") => {
+                std::fs::write(place.path("other"), "other bytes").unwrap();
+                place.attune(&["checksum", "other", "--sign-key", "key.pem"]).ok();
+                let signature = std::fs::read(place.path("other.sig")).unwrap();
+                std::fs::write(place.path(&format!("{path}.sig")), &signature).ok();
+                place.serve("/pack.zip.sig", signature.clone());
+                place.serve("/pack.tar.gz.sig", signature);
+                row.extend(["--key".to_owned(), key.clone()]);
+                "its signature is not of the configured key"
+            }
+            // Nothing is promised of a folder or a repository by itself.
+            _ => continue,
+        };
+        refused("other content", &row, 6, words);
+    }
+    // All of them work.
+    for row in sources.of(&right, None) {
+        let all: Vec<&str> =
+            ["install", "--force"].into_iter().chain(row.iter().map(String::as_str)).collect();
+        place.with_path(&all, Some(&programs)).ok();
+        assert_eq!(place.record("pack")["version"], "1.0.0", "{row:?}");
+        assert!(place.scratch().is_empty(), "{row:?}: {:?}", place.scratch());
+    }
+}
+
+#[test]
+fn content_that_is_not_the_promised_one_is_had_from_a_source_that_keeps_its_promise() {
+    let place = Place::new();
+    repository(&place, "weather.git");
+    let archive = zip(&tree(&weather("weather", "1.0.0", ""), ""));
+    let wrong = Checksum(Digest::of(b"other"));
+    let git_url = format!("{}/git/weather.git", place.server.url);
+    let of_git = json!({"type": "git", "url": git_url, "ref": "v1", "checksum": wrong});
+    let url = place.serve("/w.zip", archive.clone());
+    let listed = |of_archive: serde_json::Value| {
+        let mut entry = entry("weather", "1.0.0", of_git.clone());
+        entry["install_sources"] = json!([of_git, of_archive]);
+        place.serve("/index.json", index(vec![entry]).to_string())
+    };
+    let unproven = json!({"type": "archive", "url": url});
+    for of_archive in [unproven, json!({"type": "archive", "url": url, "checksum": wrong})] {
+        let index = listed(of_archive);
+        let refused = place.attune(&["install", "weather", "--index", &index]);
+        assert_eq!(refused.code, 6, "{refused}");
+        assert!(
+            refused.stderr.contains("weather.git` is not what the index promises"),
+            "{refused}"
+        );
+        assert!(!place.path("packs").exists());
+    }
+    let right = json!({"type": "archive", "url": url, "checksum": Checksum::of_bytes(&archive)});
+    let outcome = place.attune(&["install", "weather", "--index", &listed(right)]).ok();
+    assert!(outcome.stderr.contains("is not what the index promises"), "{outcome}");
+    assert_eq!(place.record("weather")["kind"], "archive");
+    assert_eq!(place.record("weather")["verified"], "index");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use packhouse_client::attune::folder;
 use packhouse_core::attune::checksum::{Checksum, Rule};
 use packhouse_core::attune::edit::{self, Put};
 use packhouse_core::attune::entry;
-use packhouse_core::attune::index::{self, Entry, INDEX_BYTES, Index, Read, Statistics};
+use packhouse_core::attune::index::{
+    self, Entry, INDEX_BYTES, Index, InstallSource, Read, Statistics,
+};
 use packhouse_core::attune::{archive, pack_folder};
 use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
@@ -120,16 +122,13 @@ pub(super) fn update(args: &AttuneIndexUpdate, ui: &Ui) -> anyhow::Result<Exit> 
     let mut index = read_index(&args.index)?.index;
     let put = edit::put(&mut index, entry.clone(), args.update, &now())
         .map_err(|flaw| Stop::new(Exit::Conflict, flaw.reason, "the index is as it was"))?;
-    if put != Put::Unchanged || args.sign_key.is_some() {
-        write_index(&index, &args.index, args.sign_key.as_deref(), ui)?;
+    if put != Put::Unchanged || args.signed.sign_key.is_some() {
+        write_index(&index, &args.index, args.signed.sign_key.as_deref(), ui)?;
     }
-    let checksum = entry.install_sources.first().map(|source| match source {
-        index::InstallSource::Git { checksum, .. }
-        | index::InstallSource::Archive { checksum, .. } => *checksum,
-    });
+    let checksum = entry.install_sources.first().and_then(InstallSource::checksum);
     let value = json!({
         "schema": 1, "success": true, "index_file": shown(&args.index),
-        "pack_ref": entry.reference, "version": entry.version, "checksum": checksum.flatten(),
+        "pack_ref": entry.reference, "version": entry.version, "checksum": checksum,
         "action": put, "statistics": Statistics::of(&index),
     });
     output::print(ui, args.shown.shape(ui), &value, || {
@@ -184,7 +183,7 @@ pub(super) fn merge(args: &AttuneIndexMerge, ui: &Ui) -> anyhow::Result<Exit> {
     }
     let (index, counts) =
         edit::merge(inputs).ok_or_else(|| Stop::usage("no index is named", "name at least one"))?;
-    write_index(&index, file, args.sign_key.as_deref(), ui)?;
+    write_index(&index, file, args.signed.sign_key.as_deref(), ui)?;
     let value = json!({
         "schema": 1, "success": true, "output_file": shown(file),
         "sources_count": args.inputs.len(), "total_loaded": counts.total_loaded,

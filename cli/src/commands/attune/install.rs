@@ -12,14 +12,14 @@ use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
 use serde_json::{Value, json};
 
-use super::repositories::Repositories;
 use super::{flawed, indices, output, public_key};
 use crate::args::{AttuneInstall, AttuneTest, AttuneUninstall, Shape};
+use crate::commands::git::Uncached;
 use crate::exit::{self, Exit, Stop};
 use crate::ui::Ui;
 
 pub(super) fn install(args: &AttuneInstall, ui: &Ui) -> anyhow::Result<Exit> {
-    let shape = args.shown.shape(ui);
+    let shape = args.packs.shown.shape(ui);
     let source = Source::parse(&args.source, args.reference.as_deref())?;
     if args.no_registry && matches!(source, Source::Index { .. }) {
         return Err(Stop::usage(
@@ -34,7 +34,7 @@ pub(super) fn install(args: &AttuneInstall, ui: &Ui) -> anyhow::Result<Exit> {
         source,
         packs_dir: &args.packs.packs_dir,
         indices: &sources,
-        git: &Repositories,
+        git: &Uncached,
         key: args.key.as_deref().map(public_key).transpose()?,
         force: args.force,
         skip_deps: args.skip_deps,
@@ -116,9 +116,8 @@ pub(super) fn uninstall(args: &AttuneUninstall, ui: &Ui) -> anyhow::Result<Exit>
     if !install::uninstall(packs_dir, &args.pack, args.force)? {
         return Err(super::look::none(&args.pack, packs_dir).into());
     }
-    if ui.json {
-        ui.print_json(&json!({"schema": 1, "success": true, "ref": args.pack}))?;
-    }
+    let value = json!({"schema": 1, "success": true, "ref": args.pack});
+    output::print(ui, args.packs.shown.shape(ui), &value, String::new)?;
     ui.done("Uninstalled", &args.pack);
     Ok(Exit::Ok)
 }
@@ -148,7 +147,7 @@ pub(super) fn test(args: &AttuneTest, ui: &Ui) -> anyhow::Result<Exit> {
     })?;
     let value =
         json!({"schema": 1, "ref": pack.reference, "version": pack.version, "result": result});
-    output::print(ui, args.shown.shape(ui), &value, || told(&result, args.detailed))?;
+    output::print(ui, args.packs.shown.shape(ui), &value, || told(&result, args.detailed))?;
     Ok(if result.status == "failed" { Exit::Findings } else { Exit::Ok })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn list(args: &AttuneList, ui: &Ui) -> anyhow::Result<Exit> {
         ui.note(&format!("no pack is installed in `{}`", shown(packs_dir)));
     }
     let value = json!({"schema": 1, "packs": rows});
-    output::print(ui, args.shown.shape(ui), &value, || output::table(&lines))?;
+    output::print(ui, args.packs.shown.shape(ui), &value, || output::table(&lines))?;
     Ok(Exit::Ok)
 }
 
@@ -86,7 +86,7 @@ pub(super) fn show(args: &AttuneShow, ui: &Ui) -> anyhow::Result<Exit> {
         rows.retain(|row| !row[1].is_empty());
         output::table(&rows)
     };
-    output::print(ui, args.shown.shape(ui), &value, lines)?;
+    output::print(ui, args.packs.shown.shape(ui), &value, lines)?;
     Ok(Exit::Ok)
 }
 
@@ -125,7 +125,7 @@ pub(super) fn search(args: &AttuneSearch, global: &Global, ui: &Ui) -> anyhow::R
         };
         output::table(&found.iter().map(row).collect::<Vec<_>>())
     };
-    output::print(ui, args.shown.shape(ui), &Value::Array(rows), lines)?;
+    output::print(ui, args.packs.shown.shape(ui), &Value::Array(rows), lines)?;
     Ok(Exit::Ok)
 }
 

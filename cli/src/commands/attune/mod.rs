@@ -4,12 +4,10 @@ mod index;
 mod install;
 mod look;
 mod output;
-mod repositories;
 
 use std::path::Path;
 
 pub(crate) use install::now;
-pub(crate) use repositories::Repositories;
 
 use packhouse_client::attune::sign::{PublicKey, SigningKey};
 use packhouse_core::attune::Flaw;

@@ -8,6 +8,7 @@ use packhouse_core::escape::{excerpt, printable};
 use packhouse_core::secret::Secret;
 use packhouse_forge::git::{Checkout, Cloned, GitError};
 
+use crate::commands::git::refused;
 use crate::ui::{Ui, shown};
 
 pub(super) struct Clones<'a> {
@@ -24,15 +25,8 @@ impl Repositories for Clones<'_> {
     ) -> Result<String, ClientError> {
         self.ui.step(&format!("cloning {}", printable(url)));
         let cloned = Cloned::make(url, reference, header, folder).map_err(|error| {
-            let message = match error {
-                // The folder is one of ours, and says nothing to anybody.
-                GitError::Refused { said, .. } => {
-                    format!("`{}` cannot be installed: {said}", excerpt(url, 200))
-                }
-                error => format!("`{}` cannot be installed: {error}", excerpt(url, 200)),
-            };
             let help = "look at the address and the version; `git ls-remote` lists what there is";
-            ClientError::Usage { message, help: help.to_owned() }
+            refused(format!("`{}` cannot be installed", excerpt(url, 200)), error, help)
         })?;
         Ok(cloned.commit().as_str().to_owned())
     }

@@ -124,6 +124,12 @@ fn stopped(error: SyncError) -> anyhow::Error {
         error @ SyncError::OutOfDate(..) => {
             Stop::new(Exit::Findings, error.to_string(), "run `packhouse sync`, and commit `packhouse.lock`").into()
         }
+        error @ SyncError::Tool(_) => Stop::new(
+            Exit::Conflict,
+            error.to_string(),
+            "run `packhouse update`, which looks for a release that does, or install another version of the tool",
+        )
+        .into(),
         SyncError::Edited(edited) => {
             let mut message = String::from("installed packages were edited here; nothing was changed");
             for package in &edited {

@@ -18,6 +18,7 @@ use super::runtimes;
 use super::sign::PublicKey;
 use super::source::Source;
 use crate::error::ClientError;
+use crate::guard::Guard;
 use crate::project::source::Git;
 
 /// What is to be installed, and how.
@@ -108,7 +109,7 @@ pub fn install(asked: &Install, tell: Tell) -> Result<Record, InstallError> {
         let message = format!("{} {}", pack.reference, excerpt(&pack.version, 60));
         Ok((pack, message))
     })?;
-    let _lock = lock(asked.packs_dir)?;
+    let _one = enter(asked.packs_dir)?;
     let target = asked.packs_dir.join(&pack.reference);
     if !asked.force && fs_err::symlink_metadata(&target).is_ok() {
         return Err(InstallError::Exists(pack.reference));
@@ -169,20 +170,24 @@ fn bring(asked: &Install, tell: Tell) -> Result<Brought, ClientError> {
     };
     let indices = Indices { sources: asked.indices, packs_dir: asked.packs_dir };
     let listed = indices.find(reference, version.as_deref(), tell)?;
-    let sources = listed.entry.sources();
-    let mut last = None;
-    for source in sources {
+    let mut failed: Option<ClientError> = None;
+    for source in listed.entry.sources() {
+        let broken = matches!(failed, Some(ClientError::Integrity(_)));
+        if let Some(error) = &failed {
+            // After content that was not the promised one, only a promise that holds will do.
+            if broken && source.checksum().is_none() {
+                break;
+            }
+            tell(Event::Warning { message: error.to_string() });
+        }
         match fetch_listed(source, asked.git, tell) {
             Ok(fetched) => return Ok((fetched, Some((listed.registry, listed.entry)))),
-            // Other bytes than promised are no reason to look elsewhere: somebody should know.
-            Err(error @ ClientError::Integrity(_)) => return Err(error),
-            Err(error) => {
-                tell(Event::Warning { message: error.to_string() });
-                last = Some(error);
-            }
+            // Content that was not the promised one is what somebody should know of first.
+            Err(error) if !broken => failed = Some(error),
+            Err(error) => tell(Event::Warning { message: error.to_string() }),
         }
     }
-    Err(last.unwrap_or_else(|| {
+    Err(failed.unwrap_or_else(|| {
         ClientError::usage(format!("the index names no source of `{reference}`"), "tell its keeper")
     }))
 }
@@ -240,12 +245,8 @@ fn tested(
 }
 
 /// Keeps others out while something is moved.
-fn lock(packs_dir: &Path) -> Result<fs_err::File, ClientError> {
-    let state = state_folder(packs_dir);
-    fs_err::create_dir_all(&state)?;
-    let file = fs_err::File::create(state.join("lock"))?;
-    file.file().lock()?;
-    Ok(file)
+fn enter(packs_dir: &Path) -> Result<Guard, ClientError> {
+    Ok(Guard::enter(&state_folder(packs_dir))?)
 }
 
 /// Puts the pack and its record in place; what stood there goes back where that fails.
@@ -287,7 +288,7 @@ pub fn uninstall(packs_dir: &Path, reference: &str, force: bool) -> Result<bool,
     if !record::installed(packs_dir)?.iter().any(|installed| installed == reference) {
         return Ok(false);
     }
-    let _lock = lock(packs_dir)?;
+    let _one = enter(packs_dir)?;
     for other in record::installed(packs_dir)?.iter().filter(|other| *other != reference) {
         let pack = record::manifest(packs_dir, other).and_then(|tree| entry::pack(&tree).ok());
         let needs = pack.is_some_and(|p| p.needs().iter().any(|(name, _)| name == reference));

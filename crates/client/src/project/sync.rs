@@ -21,6 +21,8 @@ use crate::Client;
 use crate::cache::{Cache, InstallError};
 use crate::error::ClientError;
 use crate::fetch::{self, Chosen};
+use crate::guard::Guard;
+use crate::kicad;
 use crate::replace;
 
 /// Archives that are downloaded at once.
@@ -95,6 +97,9 @@ pub enum SyncError {
     /// The lockfile is out of date, and may not be changed.
     #[error("`packhouse.lock` is {0}, and `--{1}` leaves it as it is")]
     OutOfDate(&'static str, &'static str),
+    /// A tool that is here is none that a package works with.
+    #[error("{0}")]
+    Tool(String),
     /// Somebody edited installed files.
     #[error("{} installed package{} edited here", .0.len(), if .0.len() == 1 { " was" } else { "s were" })]
     Edited(Vec<Edited>),
@@ -197,7 +202,7 @@ pub fn decide(project: &Project, places: &Places, options: &Options) -> Result<D
 ///
 /// [`SyncError`]; nothing in the project was changed.
 pub fn sync(project: &Project, places: &Places, options: &Options) -> Result<Outcome, SyncError> {
-    let _one = guard(project)?;
+    let _one = enter(project)?;
     let Decided { lock, old, sources } = decide(project, places, options)?;
     bring_together(project, places, options, lock, old.as_ref(), &sources, None)
 }
@@ -212,23 +217,15 @@ pub fn sync_edited(
     places: &Places,
     options: &Options,
 ) -> Result<Outcome, SyncError> {
-    let _one = guard(edited)?;
+    let _one = enter(edited)?;
     let Decided { lock, old, sources } = decide(edited, places, options)?;
     bring_together(edited, places, options, lock, old.as_ref(), &sources, Some(&edited.text))
 }
 
 /// Keeps a second sync of the same project waiting, and what only this machine knows of the project out
 /// of version control.
-fn guard(project: &Project) -> Result<std::fs::File, ClientError> {
-    let state = project.state();
-    fs_err::create_dir_all(&state)?;
-    let ignore = state.join(".gitignore");
-    if !ignore.exists() {
-        replace::atomically(&ignore, b"*\n")?;
-    }
-    let lock = std::fs::File::create(state.join("lock"))?;
-    lock.lock()?;
-    Ok(lock)
+fn enter(project: &Project) -> Result<Guard, ClientError> {
+    Ok(Guard::enter(&project.state())?.ignored()?)
 }
 
 fn bring_together(
@@ -247,6 +244,11 @@ fn bring_together(
         return Err(SyncError::Edited(plan.edited));
     }
     let mut downloaded = fetch_all(&plan, places, options, sources)?;
+    let blocks = kicad::blocks(project, &lock, places.cache, sources)?;
+    if let Some(misfit) = kicad::misfit(&blocks, &options.tools) {
+        return Err(SyncError::Tool(misfit));
+    }
+    let warnings = kicad::unresolved(&blocks);
     let relocked = old.is_none_or(|old| old.to_text() != lock.to_text());
     if let Some(text) = manifest {
         replace::durably(&project.manifest_path(), text.as_bytes()).map_err(ClientError::from)?;
@@ -275,7 +277,7 @@ fn bring_together(
             Err(InstallError::Other(error)) => return Err(error.into()),
         }
     }
-    Ok(Outcome { lock, relocked, steps, downloaded, healed, warnings: Vec::new() })
+    Ok(Outcome { lock, relocked, steps, downloaded, healed, warnings })
 }
 
 /// Refuses folders of installed packages that are links: what lies behind them is not ours to replace.

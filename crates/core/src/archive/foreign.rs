@@ -2,7 +2,7 @@
 //!
 //! The central directory is believed, as by most programs. What [`scan`](super::scan()) refuses because two
 //! readers may differ is let through where nothing of it survives packing: comments, extra fields,
-//! folders, data descriptors, times, `\` of DOS for `/`. Refused all the same is whatever names no file
+//! folders, data descriptors, times, `\` of DOS for `/`, `./`, a checkout's `.git`. Refused all the same is whatever names no file
 //! of its own: unsafe paths, links, encrypted files, a path that stands twice, a local header of another
 //! name, and sizes over the limits.
 
@@ -125,6 +125,11 @@ fn entry(
     // Windows' own zips part folders by `\`, which is no character of a file there.
     let dos = central.version_made_by >> 8 == 0 && !text.contains('/');
     let text = if dos { text.replace('\\', "/") } else { text.to_owned() };
+    let text = text.strip_prefix("./").unwrap_or(&text);
+    // Who packs a checkout packs that, too.
+    if text.is_empty() || text.split('/').any(|part| part == ".git") {
+        return Ok(None);
+    }
     let header = chunk::<LOCAL_BYTES>(archive, central.offset as usize, "the file header")?;
     if !header.starts_with(&LOCAL) {
         return Err(ArchiveError::NoFile { path: shown(name), at });
@@ -146,8 +151,7 @@ fn entry(
         TreePath::parse(folder, limits).map_err(|reason| ArchiveError::Path { at, reason })?;
         return Ok(None);
     }
-    let path =
-        TreePath::parse(&text, limits).map_err(|reason| ArchiveError::Path { at, reason })?;
+    let path = TreePath::parse(text, limits).map_err(|reason| ArchiveError::Path { at, reason })?;
     let flags = common.flags;
     if flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED) != 0 {
         return Err(ArchiveError::Encrypted { path: shown(name), flags });

@@ -3,8 +3,9 @@
 //! Times, owners, comments and folders are dropped. Refused is what names no file of its own or leads
 //! elsewhere: links, devices, unsafe paths, a path that stands twice, and more than the limits allow.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 
+use crate::archive::{ArchiveError, foreign};
 use crate::escape::excerpt;
 use crate::limits::Limits;
 use crate::tree::{Tree, TreePath, twins};
@@ -15,6 +16,9 @@ pub enum PackError {
     /// A name whose ending tells no kind.
     #[error("`{0}` is no archive that is known: `.zip`, `.tar.gz` and `.tgz` are")]
     Kind(String),
+    /// A zip that is refused.
+    #[error(transparent)]
+    Zip(#[from] ArchiveError),
     /// Damaged, or of another kind than its name says.
     #[error("the archive cannot be read: {0}")]
     Broken(String),
@@ -44,14 +48,14 @@ pub fn is_archive(name: &str) -> bool {
 /// [`PackError`], with the entry.
 pub fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Tree, PackError> {
     let lower = name.to_ascii_lowercase();
-    let mut into = Into { tree: Tree::default(), left: limits.unpacked_bytes, entries: 0, limits };
     if lower.ends_with(".zip") {
-        zip(bytes, &mut into)?;
-    } else if is_archive(&lower) {
-        tarball(bytes, &mut into)?;
-    } else {
+        return Ok(foreign(bytes, limits)?);
+    }
+    if !is_archive(&lower) {
         return Err(PackError::Kind(excerpt(name, 120)));
     }
+    let mut into = Into { tree: Tree::default(), left: limits.unpacked_bytes, entries: 0, limits };
+    tarball(bytes, &mut into)?;
     let clash = twins(into.tree.iter().map(|(path, _)| path)).into_iter().next();
     if let Some((path, twin)) = clash {
         let reason = format!("is `{twin}` on systems that fold case");
@@ -104,44 +108,6 @@ fn broken(error: impl std::fmt::Display) -> PackError {
     PackError::Broken(excerpt(&error.to_string(), 200))
 }
 
-fn zip(bytes: &[u8], into: &mut Into) -> Result<(), PackError> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
-    if archive.has_duplicate_names() {
-        return Err(broken("a name stands twice"));
-    }
-    for number in 0..archive.len() {
-        into.count()?;
-        let mut entry = archive.by_index(number).map_err(broken)?;
-        let name = std::str::from_utf8(entry.name_raw())
-            .map_err(|_| broken("a name is not UTF-8"))?
-            .to_owned();
-        let refused = |reason: &str| {
-            Err(PackError::Entry { path: excerpt(&name, 120), reason: reason.to_owned() })
-        };
-        if entry.encrypted() {
-            return refused("is encrypted");
-        }
-        let kind = entry.unix_mode().map(|mode| mode & 0o170_000).unwrap_or(0);
-        if entry.is_symlink() || !matches!(kind, 0 | 0o100_000 | 0o040_000) {
-            return refused("is a link or a special file");
-        }
-        if name.ends_with('/') {
-            let path = name.trim_end_matches('/');
-            let inside = path.strip_prefix("./").unwrap_or(path);
-            if !inside.is_empty() && inside != "." && !inside.split('/').any(|p| p == ".git") {
-                TreePath::parse(inside, into.limits).map_err(|e| PackError::Entry {
-                    path: excerpt(&name, 120),
-                    reason: e.to_string(),
-                })?;
-            }
-            continue;
-        }
-        let executable = entry.unix_mode().is_some_and(|mode| mode & 0o100 != 0);
-        into.file(&name, &mut entry, executable)?;
-    }
-    Ok(())
-}
-
 fn tarball(bytes: &[u8], into: &mut Into) -> Result<(), PackError> {
     // What a tar may take beside contents: a header and a filling for each entry, long names.
     let most = into.limits.unpacked_bytes + u64::from(into.limits.entries) * 8_192;
@@ -189,7 +155,7 @@ fn tarball(bytes: &[u8], into: &mut Into) -> Result<(), PackError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
+    use std::io::{Cursor, Write as _};
 
     fn gz(bytes: &[u8]) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -247,7 +213,8 @@ mod tests {
         ]);
         let zip = zipped(&[
             ("w-1.0/pack.yaml", "ref: w\n", false),
-            ("w-1.0/actions/a.sh", "echo\n", false),
+            ("./w-1.0/actions/a.sh", "echo\n", false),
+            ("w-1.0/.git/config", "x", false),
         ]);
         let (from_tar, from_zip) = (read("W.TGZ", &tar).unwrap(), read("w.zip", &zip).unwrap());
         let paths = |tree: &Tree| tree.iter().map(|(p, _)| p.to_string()).collect::<Vec<_>>();
@@ -279,14 +246,15 @@ mod tests {
         `x` in the archive stands twice
         `x` in the archive is `X` on systems that fold case
         `../x/` in the archive `../x` has a part `.` or `..`: paths stay inside the package's folder
-        `../x` in the archive `../x` has a part `.` or `..`: paths stay inside the package's folder
-        `x` in the archive is a link or a special file
+        the path at byte 37 is refused: `../x` has a part `.` or `..`: paths stay inside the package's folder
+        `x` is a symbolic link (attributes 0xa1ff0000): only regular files are packed
         `a.rar` is no archive that is known: `.zip`, `.tar.gz` and `.tgz` are
         ");
         for (name, bytes) in
             [("a.zip", &b"PK"[..]), ("a.tgz", b"no gzip"), ("a.tgz", &gz(b"no tar"))]
         {
-            assert!(matches!(read(name, bytes), Err(PackError::Broken(_))), "{name}");
+            let found = read(name, bytes);
+            assert!(matches!(found, Err(PackError::Broken(_) | PackError::Zip(_))), "{name}");
         }
     }
 
@@ -301,7 +269,8 @@ mod tests {
             ("a.tgz", tar(&[("a", e, ""), ("b", e, ""), ("c", e, ""), ("d", e, "")])),
         ] {
             let found = super::read(name, &bytes, &limits);
-            assert!(matches!(found, Err(PackError::TooMuch(_))), "{name}: {found:?}");
+            let zip = matches!(found, Err(PackError::Zip(ArchiveError::Ratio { .. })));
+            assert!(zip || matches!(found, Err(PackError::TooMuch(_))), "{name}: {found:?}");
         }
     }
 }

@@ -132,14 +132,7 @@ impl fmt::Display for Checksum {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        let mut tree = Tree::default();
-        for (path, text) in files {
-            tree.insert(path.parse().unwrap(), text.as_bytes(), false);
-        }
-        tree
-    }
+    use crate::formats::testing::tree;
 
     #[test]
     fn both_rules_give_what_their_programs_give() {

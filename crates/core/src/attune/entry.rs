@@ -227,14 +227,7 @@ pub fn sources(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        let mut tree = Tree::default();
-        for (path, text) in files {
-            tree.insert(path.parse().unwrap(), text.as_bytes(), false);
-        }
-        tree
-    }
+    use crate::formats::testing::tree;
 
     #[test]
     fn a_folder_becomes_an_entry() {

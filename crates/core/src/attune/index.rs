@@ -6,7 +6,7 @@ use super::Flaw;
 use super::checksum::Checksum;
 use crate::version::{Order, Version};
 
-pub use super::read::{Read, read, strict};
+pub use super::read::{Read, read, strict, strict_entry};
 
 /// The largest index that is read, in bytes: what Attune's own client takes.
 pub const INDEX_BYTES: u64 = 10 << 20;
@@ -97,6 +97,15 @@ pub enum InstallSource {
         #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<Checksum>,
     },
+}
+
+impl InstallSource {
+    /// What the content is promised to be.
+    pub fn checksum(&self) -> Option<Checksum> {
+        match self {
+            Self::Git { checksum, .. } | Self::Archive { checksum, .. } => *checksum,
+        }
+    }
 }
 
 /// What a pack offers, by kind.

@@ -64,11 +64,8 @@ mod tests {
     use super::*;
 
     fn tree(paths: &[&str]) -> Tree {
-        let mut tree = Tree::default();
-        for path in paths {
-            tree.insert(path.parse().unwrap(), *b"", false);
-        }
-        tree
+        let files: Vec<(&str, &str)> = paths.iter().map(|path| (*path, "")).collect();
+        crate::formats::testing::tree(&files)
     }
 
     #[test]

@@ -254,11 +254,11 @@ pub fn package_identifier(
 
 /// What the formats' tests share.
 #[cfg(test)]
-mod testing {
+pub(crate) mod testing {
     use super::*;
 
     /// A tree of text files.
-    pub(super) fn tree(files: &[(&str, &str)]) -> Tree {
+    pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
         let mut tree = Tree::default();
         for (path, text) in files {
             tree.insert(path.parse().unwrap(), text.as_bytes(), false);

@@ -12,7 +12,10 @@ use packhouse_core::snapshot::Kind;
 use packhouse_core::tree::Tree;
 
 use super::run::{LONG_PATIENCE, Reach};
-use super::{Checkout, Commit, GitError};
+use super::{Checkout, Commit, GitError, is_commit};
+
+/// All branches and tags.
+const EVERYTHING: [&str; 2] = ["refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"];
 
 /// A commit that was fetched.
 pub struct Remote {
@@ -42,9 +45,17 @@ impl Remote {
             let said = format!("`{}` is no branch, tag or commit", excerpt(reference, 100));
             return Err(refused(said));
         }
-        let checkout = self::fetch(url, &[reference.unwrap_or("HEAD")], true, folder, limits)?;
-        let named =
-            checkout.git("rev-parse", &["--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;
+        let fetched = self::fetch(url, &[reference.unwrap_or("HEAD")], true, folder, limits);
+        let (checkout, name) = match (fetched, reference) {
+            (Err(GitError::Refused { said, .. }), Some(commit)) if is_tips_only(&said, commit) => {
+                (self::fetch(url, &EVERYTHING, false, folder, limits)?, commit)
+            }
+            (fetched, _) => (fetched?, "FETCH_HEAD"),
+        };
+        let name = format!("{name}^{{commit}}");
+        let named = checkout.git("rev-parse", &["--verify", "--end-of-options", &name]);
+        // The folder is a temporary one, and nothing to look at.
+        let named = named.map_err(|_| refused("it has no such commit".to_owned()))?;
         let commit = named.trim().parse().map_err(refused)?;
         Ok(Self { checkout, commit })
     }
@@ -97,6 +108,12 @@ impl Remote {
         }
         Ok(tree)
     }
+}
+
+/// Whether a server refused a commit because it gives the tips of branches and tags only. So do those of
+/// git's older protocol, which an `sshd` speaks that hands over no `GIT_PROTOCOL`, as Debian's does not.
+fn is_tips_only(said: &str, reference: &str) -> bool {
+    is_commit(reference) && said.contains("unadvertised object")
 }
 
 /// Fetches `wanted` of `url` into a bare repository in `folder`: one commit deep where `shallow`, with

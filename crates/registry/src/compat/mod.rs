@@ -5,6 +5,7 @@
 //! around everything, writes it again.
 
 pub mod apl;
+mod archive;
 pub mod attune;
 pub mod auth;
 pub mod compose;

@@ -70,6 +70,8 @@ pub struct Reads {
     pub downloads: Counter,
     /// Releases as commits, for F Prime's client.
     pub packs: crate::compat::fppm::Packs,
+    /// Checksums of what packs of Attune were published from.
+    pub checkouts: crate::compat::attune::Checkouts,
     /// What is held of APL.
     pub apl: crate::compat::apl::View,
     /// Turns of `ato`'s downloads.
@@ -88,6 +90,7 @@ impl Default for Reads {
             index_files: Box::new(index::NoIndexFiles),
             downloads: Counter::default(),
             packs: crate::compat::fppm::Packs::default(),
+            checkouts: crate::compat::attune::Checkouts::default(),
             apl: crate::compat::apl::View::default(),
             spacing: Spacing::default(),
             rehearsals: PerMinute::new(120, 1_200),

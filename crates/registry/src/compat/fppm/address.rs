@@ -11,23 +11,23 @@ use crate::oidc::{GITHUB, is_loopback};
 
 /// A commit of a repository that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
+pub(in crate::compat) struct Address {
     /// What `git clone` takes.
-    pub(super) git: String,
+    pub(in crate::compat) git: String,
     /// The commit that was released.
-    pub(super) commit: Commit,
+    pub(in crate::compat) commit: Commit,
     /// The branch or tag that leads to it.
-    pub(super) branch: String,
+    pub(in crate::compat) branch: String,
 }
 
 /// Which packages come from which repository. One that several packages come from has them in folders,
 /// where F Prime's client does not find them.
 #[derive(Default)]
-pub(super) struct Sources(HashMap<(String, String), Identifier>, Vec<(String, String)>);
+pub(in crate::compat) struct Sources(HashMap<(String, String), Identifier>, Vec<(String, String)>);
 
 impl Sources {
     /// Takes note of a package's releases.
-    pub(super) fn note(&mut self, identifier: &Identifier, releases: &[Release]) {
+    pub(in crate::compat) fn note(&mut self, identifier: &Identifier, releases: &[Release]) {
         for release in releases {
             let Publisher::Oidc(job) = &release.publisher else { continue };
             let key = (job.pins.issuer.clone(), job.pins.repository_id.clone());
@@ -49,7 +49,7 @@ impl Sources {
 
     /// The publisher's repository at the release; `None` where it is not proven that everybody can
     /// clone it and finds the package at its root.
-    pub(super) fn address(&self, release: &Release) -> Option<Address> {
+    pub(in crate::compat) fn address(&self, release: &Release) -> Option<Address> {
         match &release.publisher {
             Publisher::Oidc(job) if !self.is_shared(job) => of_job(job, release),
             // An operator rebuilt it from there: what he could fetch without a password, all can.

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::ports::StoreError;
 
+pub(super) use address::Sources;
 pub use packs::Packs;
 
 /// The format's id.

@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 use packhouse_core::fppm::git::{self, Subject};
 use packhouse_core::fppm::registry::Commit;
 use packhouse_core::release::Release;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::compat::archive::{archive, lost};
 use crate::error::ApiResult;
-use crate::ports::StoreError;
 
 /// What is kept, in bytes.
 const KEPT_BYTES: usize = 32 << 20;
@@ -138,23 +137,12 @@ fn key(release: &Release) -> String {
 }
 
 async fn make(app: &App, release: &Release) -> ApiResult<Made> {
-    let body = app.blobs.read(&release.digest, 0, release.bytes).await?;
-    let mut stream = body.ok_or_else(|| lost(release, &"its blob is not in the store"))?.stream;
-    let mut archive = Vec::with_capacity(usize::try_from(release.bytes).unwrap_or_default());
-    while let Some(chunk) = stream.try_next().await.map_err(|e| lost(release, &e))? {
-        archive.extend_from_slice(&chunk);
-    }
+    let archive = archive(app, release).await?;
     let (limits, copy) = (app.settings.limits.clone(), release.clone());
     let work = move || git::pack(&archive, &Subject::of(&copy), &limits);
     let packed = tokio::task::spawn_blocking(work).await.map_err(|e| lost(release, &e))?;
     let git::Packed { commit, name, pack, index } = packed.map_err(|e| lost(release, &e))?;
     Ok(Made { commit, name, index: index.into(), pack: Some(pack.into()) })
-}
-
-/// A released archive that cannot be read: the store is at fault, not the client.
-fn lost(release: &Release, cause: &dyn std::fmt::Display) -> crate::error::ApiError {
-    let Release { identifier, version, digest, .. } = release;
-    StoreError::Broken(format!("{identifier}@{version} ({digest}) makes no commit: {cause}")).into()
 }
 
 #[cfg(test)]
