@@ -41,22 +41,22 @@ pub(super) async fn show(State(app): State<App>) -> ApiResult<Page> {
 pub async fn text(service: &Service) -> ApiResult<String> {
     let names = names(service).await?;
     let listings = listings(service).await?;
-    let held: HashSet<&str> = names.iter().map(|(name, _)| name.name.as_str()).collect();
-    let reads: Vec<_> = names.iter().map(|(name, id)| latest(service, name, id)).collect();
+    let taken: HashSet<&str> = names.iter().map(|(name, _)| name.name.as_str()).collect();
+    let reads: Vec<_> = names.iter().map(|(name, id)| package(service, name, id)).collect();
     let mut found = futures_util::stream::iter(reads).buffered(READS);
     let (mut latest, mut sources) = (Vec::new(), Sources::default());
     let mut changed = listings.iter().map(|listing| listing.updated_at).max();
-    while let Some((at, package)) = found.try_next().await? {
+    while let Some((at, held)) = found.try_next().await? {
         changed = changed.max(Some(at));
-        let Some(package) = package else { continue };
-        sources.note(&package.identifier, &package.releases);
-        latest.extend(package.releases.into_iter().next().filter(|r| !r.version.is_prerelease()));
+        let Some(held) = held else { continue };
+        sources.note(&held.identifier, &held.releases);
+        latest.extend(held.releases.into_iter().next().filter(|r| !r.version.is_prerelease()));
     }
     let reads: Vec<_> = latest.iter().map(|release| entry(service, release, &sources)).collect();
     let packs = futures_util::stream::iter(reads).buffered(READS);
     let packs: Vec<Option<Entry>> = packs.try_collect().await?;
     // A package comes before what somebody says of a pack of its name, even where it has nothing to show.
-    let listed = listings.iter().filter(|listing| !held.contains(listing.name.name.as_str()));
+    let listed = listings.iter().filter(|listing| !taken.contains(listing.name.name.as_str()));
     let changed = changed.unwrap_or(Timestamp::UNIX_EPOCH);
     let changed = Timestamp::from_second(changed.as_second()).unwrap_or(changed);
     let url = service.settings.public_url.as_str();
@@ -109,7 +109,7 @@ fn pointer(listing: &Listing) -> Option<Entry> {
 }
 
 /// When a pack last changed, and its releases where it has any in service.
-async fn latest(
+async fn package(
     service: &Service,
     name: &NativeName,
     identifier: &Identifier,
