@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use packhouse_core::fppm::Commit;
 use packhouse_core::fppm::git::{self, Subject};
-use packhouse_core::fppm::registry::Commit;
 use packhouse_core::release::Release;
 use tokio::sync::Semaphore;
 
