@@ -95,7 +95,10 @@ fn archive(shelf: &Shelf, identifier: &str) -> Vec<u8> {
     let index: Value = shelf.registry.get(&format!("/index/{identifier}.json"));
     let newest = &index["versions"][0];
     let digest = newest["digest"].as_str().unwrap();
-    let version = newest["version"].as_str().unwrap();
+    let mut version = newest["version"].as_str().unwrap();
+    if newest["order"] == "pep440" {
+        version = version.trim_end_matches(".0");
+    }
     let file = format!("{}-{version}.zip", identifier.replace('/', "-"));
     let (status, bytes) = shelf.registry.fetch(&format!("/blobs/sha256/{digest}/{file}"));
     assert_eq!((status, digest), (200, Digest::of(&bytes).to_string().as_str()), "{file}");

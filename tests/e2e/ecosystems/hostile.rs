@@ -1,7 +1,7 @@
 //! Whatever is thrown at a path of an ecosystem is refused in that path's own shape, and changes nothing.
 
 use packhouse_tests::binary::root;
-use packhouse_tests::{TestRegistry, http};
+use packhouse_tests::{Options, TestRegistry, http};
 use serde_json::{Value, json};
 
 /// Every route, its methods, and an address of it.
@@ -148,7 +148,7 @@ fn what_is_thrown_at_a_path_is_refused_in_its_own_shape_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let packs = dir.path().join("packs");
     let arguments = vec!["--attune-packs-dir".to_owned(), packs.to_str().unwrap().to_owned()];
-    let options = packhouse_tests::Options { arguments, ..Default::default() };
+    let options = Options { arguments, ..Options::default() };
     let registry = TestRegistry::with(options);
     let operator = format!("Bearer {}", registry.admin_token());
     let mut wrong = Vec::new();
@@ -171,8 +171,16 @@ fn what_is_thrown_at_a_path_is_refused_in_its_own_shape_and_changes_nothing() {
         let path = address.replace("{}", "1");
         for method in methods.iter().filter(|method| **method != "GET") {
             for (kind, body) in &bodies {
+                // What reads no body, or not all of it, answers before that is sent: the client may not hear it.
+                let most = match path.as_str() {
+                    _ if *method == "DELETE" => 10 << 10,
+                    path if path.starts_with("/attune") => 1 << 20,
+                    _ => usize::MAX,
+                };
+                if body.len() > most {
+                    continue;
+                }
                 let operator = [("authorization", operator.as_str()), ("content-type", kind)];
-                // A number of its own says all that a `DELETE` needs to know.
                 ask(method, &path, &operator, body);
             }
             // Without a token nothing of the body is looked at, but where a POST only reads.
@@ -228,10 +236,15 @@ fn a_package_of_apl_that_is_too_large_to_be_posted_is_told_how_it_is_published()
     let headers = [("authorization", operator.as_str()), ("content-type", "application/zip")];
     for prefix in ["/apl/v1", "/apl/api/v1"] {
         let url = format!("{}{prefix}/packages", registry.url());
-        let (status, body) = http::send("POST", &url, &headers, &vec![0; (4 << 20) + 1]);
-        let answer: Value = serde_json::from_slice(&body).unwrap();
-        let told = answer["error"].as_str().unwrap();
-        assert_eq!(status, 413, "{told}");
-        assert!(told.contains("4194304 bytes") && told.contains("`packhouse publish`"), "{told}");
+        for more in [1, 3 << 20] {
+            let (status, body) = http::send("POST", &url, &headers, &vec![0; (4 << 20) + more]);
+            let answer: Value = serde_json::from_slice(&body).unwrap();
+            let told = answer["error"].as_str().unwrap();
+            assert_eq!(status, 413, "{told}");
+            assert!(
+                told.contains("4194304 bytes") && told.contains("`packhouse publish`"),
+                "{told}"
+            );
+        }
     }
 }
