@@ -191,7 +191,7 @@ impl Function {
             }
             Err(error) => (Method::GET, "?".to_owned(), refused(&error)),
         };
-        let response = packhouse_registry::compat::shaped(&path, response);
+        let response = packhouse_registry::compat::shaped(&path, response).await;
         let request_id = response.headers().get("x-request-id");
         Line {
             role: self.config.role,

@@ -12,7 +12,7 @@ fn audit(dir: &Path, arguments: &[&str]) -> Outcome {
 }
 
 /// One broken package of each format: (folder, manifest, text, exit code).
-const BROKEN: [(&str, &str, &str); 8] = [
+const BROKEN: [(&str, &str, &str); 14] = [
     (
         "packhouse",
         "packhouse.yaml",
@@ -32,6 +32,24 @@ const BROKEN: [(&str, &str, &str); 8] = [
         "pyproject.toml",
         "[project]\nname = \"-kit-\"\nversion = \"one\"\ndependencies = [\"a b c\"]\n",
     ),
+    (
+        "apl",
+        "apl-project.json",
+        "{\n  group: '9lives',\n  \"name\": \"Moon\",\n  \"version\": \"1.0\",\n  \"caseCode\": true,\n  \"dependencies\": [\"Conga\", {\"group\": \"Dyalog\", \"name\": \"Util\"}],\n}\n",
+    ),
+    ("apl-syntax", "apl-project.json", "{\n  group: 'Acme\n}\n"),
+    (
+        "fppm",
+        "package.yaml",
+        "package_info:\n  id: acme/my.Sensor\n  author: [Ada]\nfprime_info:\n  built-with: three\ndependencies: [Bus]\n",
+    ),
+    ("fppm-syntax", "package.yaml", "package_info: [\nfprime_info: {}\n"),
+    (
+        "kicad",
+        "kicad-tools-block.yaml",
+        "name: acme/usb c\nversion: 1.0\nblocks:\n  - name: sink\n",
+    ),
+    ("kicad-syntax", "kicad-tools-block.yaml", "name: a\nname: b\n"),
     ("pyproject-syntax", "pyproject.toml", "[project\nname = 1\n"),
 ];
 
@@ -301,6 +319,235 @@ fn broken_packages_of_all_formats_name_the_line() {
 
     pyproject.toml: 1 error
     ");
+    assert_snapshot!(human("apl"), @r#"
+    exit 1
+    error[identifier-valid]: `group`: `9lives` is no name of APL: letters, digits and `_`, no digit first
+     --> apl/apl-project.json:2:10
+      |
+    2 |   group: '9lives',
+      |          ^^^^^^^^
+      |
+      = help: write for example `{"group": "Dyalog", "name": "Conga", "version": "1.2.3"}`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/identifier-valid.md
+
+    error[version-valid]: `version`: `1.0` is not a valid APL version: it needs three numbers and has 2; write for example `1.2.3` or `1.2.3-rc.1`
+     --> apl/apl-project.json:4:14
+      |
+    4 |   "version": "1.0",
+      |              ^^^^^
+      |
+      = help: write for example `"version": "1.2.3"`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/version-valid.md
+
+    error[manifest-field]: `caseCode` is neither `on` nor `off`
+     --> apl/apl-project.json:5:15
+      |
+    5 |   "caseCode": true,
+      |               ^^^^
+      |
+      = help: write for example `"caseCode": "off"`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    error[manifest-field]: `dependencies[0]`: `Conga` is no package ID: write `group-name-vVERSION`, for example `Dyalog-Conga-v3.1.3`
+     --> apl/apl-project.json:6:20
+      |
+    6 |   "dependencies": ["Conga", {"group": "Dyalog", "name": "Util"}],
+      |                    ^^^^^^^
+      |
+      = help: write for example `"Dyalog-Conga-v3.1.3"`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    error[manifest-field]: `dependencies[1]` has no `version`
+     --> apl/apl-project.json:6:29
+      |
+    6 |   "dependencies": ["Conga", {"group": "Dyalog", "name": "Util"}],
+      |                             ^^^^^^^^^
+      |
+      = help: write for example `{"group": "Dyalog", "name": "Conga", "version": "1.2.3"}`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    warning[license-file-missing]: no licence file at the root of the package
+     |
+     = help: add the text of the licence as `LICENSE`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-file-missing.md
+
+    warning[readme-missing]: `README.md` is missing
+     |
+     = help: say in a few lines what the package is and how to use it
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/readme-missing.md
+
+    warning[complete]: the package has no licence
+    --> apl/apl-project.json
+     = help: set `license` in `apl-project.json`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no repository
+    --> apl/apl-project.json
+     = help: set `repository` in `apl-project.json`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no summary
+    --> apl/apl-project.json
+     = help: set `description` in `apl-project.json`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    apl-project.json: 5 errors, 5 warnings
+    "#);
+    assert_snapshot!(human("apl-syntax"), @r#"
+    exit 1
+    error[manifest-field]: is not JSON: the text has no end
+     --> apl-syntax/apl-project.json:2:10
+      |
+    2 |   group: 'Acme
+      |          ^^^^^
+      |
+      = help: end it with its quote
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    apl-project.json: 1 error
+    "#);
+    assert_snapshot!(human("fppm"), @r#"
+    exit 1
+    error[identifier-valid]: `package_info.id`: `acme/my.Sensor` has a dot: packages lie in folders `<namespace>.<Package>`, which another dot would blur
+     --> fppm/package.yaml:2:7
+      |
+    2 |   id: acme/my.Sensor
+      |       ^^^^^^^^^^^^^^
+      |
+      = help: write for example `id: acme/Sensor`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/identifier-valid.md
+
+    error[manifest-field]: `package_info.author` is a list, it should be a text
+     --> fppm/package.yaml:3:11
+      |
+    3 |   author: [Ada]
+      |           ^^^^
+      |
+      = help: write for example `author: Ada <ada@acme.example>`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    error[manifest-field]: `fprime_info.built-with`: `three` is not a requirement: `three` is not a version or an operator with one; write for example `^1.2.3`, `>=1.2 <3`, `1.x || 2.x`, `1.2 - 1.4` or `*`
+     --> fppm/package.yaml:5:15
+      |
+    5 |   built-with: three
+      |               ^^^^^
+      |
+      = help: write a version of F Prime, for example `"3.4.4"`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    error[manifest-field]: `dependencies[0]`: `Bus` is not `Namespace/Package`, for example `acme/Sensor`
+     --> fppm/package.yaml:6:16
+      |
+    6 | dependencies: [Bus]
+      |                ^^^
+      |
+      = help: write for example `acme/Bus@^1.2`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    warning[license-file-missing]: no licence file at the root of the package
+     |
+     = help: add the text of the licence as `LICENSE`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-file-missing.md
+
+    warning[readme-missing]: `README.md` is missing
+     |
+     = help: say in a few lines what the package is and how to use it
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/readme-missing.md
+
+    warning[complete]: the package has no licence
+    --> fppm/package.yaml
+     = help: set `package_info.license` in `package.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no repository
+    --> fppm/package.yaml
+     = help: set `package_info.repo` in `package.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no summary
+    --> fppm/package.yaml
+     = help: set `package_info.description` in `package.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    package.yaml: 4 errors, 5 warnings
+    "#);
+    assert_snapshot!(human("fppm-syntax"), @r#"
+    exit 1
+    error[manifest-field]: is not YAML: invalid indentation
+     --> fppm-syntax/package.yaml:2:1
+      |
+    2 | fprime_info: {}
+      | ^^^^^^^^^^^^
+      |
+      = help: check the indentation and the quotes of this line and the one above
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    package.yaml: 1 error
+    "#);
+    assert_snapshot!(human("kicad"), @r#"
+    exit 1
+    error[identifier-valid]: `name`: `acme/usb c` has ' ' at byte 8: allowed are a-z, A-Z, 0-9, `_` and `-`, and a part does not start with `-`
+     --> kicad/kicad-tools-block.yaml:1:7
+      |
+    1 | name: acme/usb c
+      |       ^^^^^^^^
+      |
+      = help: write for example `name: acme/usb-c`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/identifier-valid.md
+
+    error[version-valid]: `version` is the number `1.0`, a version has three
+     --> kicad/kicad-tools-block.yaml:2:10
+      |
+    2 | version: 1.0
+      |          ^^^
+      |
+      = help: write for example `version: 1.2.3`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/version-valid.md
+
+    error[manifest-field]: `blocks[0]` has no `entry`
+     --> kicad/kicad-tools-block.yaml:4:5
+      |
+    4 |   - name: sink
+      |     ^^^^^
+      |
+      = help: write for example `{name: sink, entry: sink.kicad_sch}`
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    warning[license-file-missing]: no licence file at the root of the package
+     |
+     = help: add the text of the licence as `LICENSE`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/license-file-missing.md
+
+    warning[readme-missing]: `README.md` is missing
+     |
+     = help: say in a few lines what the package is and how to use it
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/readme-missing.md
+
+    warning[complete]: the package has no licence
+    --> kicad/kicad-tools-block.yaml
+     = help: set `license` in `kicad-tools-block.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    warning[complete]: the package has no summary
+    --> kicad/kicad-tools-block.yaml
+     = help: set `description` in `kicad-tools-block.yaml`
+     = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/complete.md
+
+    kicad-tools-block.yaml: 3 errors, 4 warnings
+    "#);
+    assert_snapshot!(human("kicad-syntax"), @r#"
+    exit 1
+    error[manifest-field]: `name`: the key stands here and at line 1, column 1
+     --> kicad-syntax/kicad-tools-block.yaml:2:1
+      |
+    2 | name: b
+      | ^^^^^
+      |
+      = help: keep one of the two: readers would disagree about which one counts
+      = see: https://github.com/packhouse/packhouse/blob/main/docs/rules/manifest-field.md
+
+    kicad-tools-block.yaml: 1 error
+    "#);
 }
 
 #[test]
@@ -352,9 +599,11 @@ fn all_reports_tell_the_same_findings() {
 fn the_examples_are_clean_in_every_report() {
     let dir = tempfile::tempdir().unwrap();
     let names = [
+        "apl-package",
         "ato-board",
         "ato-sensor",
         "attune-pack",
+        "fppm-thermometer",
         "kicad-block",
         "packhouse-lib",
         "python-process",
@@ -364,13 +613,15 @@ fn the_examples_are_clean_in_every_report() {
     let human = audit(dir.path(), &all);
     assert_snapshot!(human.told(), @"
     exit 0
+    acme/Acme-Moon 0.3.0: no findings
     acme/board 0.3.0: no findings
     acme/sensor 1.0.0: no findings
     acme/disk-watch 1.1.0: no findings
+    acme/Thermometer: no findings
     acme/usb-c-sink 1.0.0: no findings
     acme/units 2.1.0: no findings
     acme/pbg-growth 0.2.0: no findings
-    6 packages: no findings
+    8 packages: no findings
     ");
     for format in ["json", "github", "sarif", "markdown"] {
         let outcome =

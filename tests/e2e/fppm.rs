@@ -233,6 +233,34 @@ fn every_scalar_of_the_export_is_a_text_to_yaml_1_1() {
 }
 
 #[test]
+fn a_name_that_begins_with_anothers_is_warned_of_by_the_audit_and_at_the_publish() {
+    let (registry, dir) = (TestRegistry::start(), tempfile::tempdir().expect("a folder"));
+    let folder = |name: &str| {
+        let folder = dir.path().join(name);
+        package(&folder, &format!("acme/{name}"), "");
+        folder
+    };
+    let first = private(&registry, "acme/one", "v1.0.0").publish(&folder("Thermometer")).ok();
+    assert!(!first.to_string().contains("begins with"), "{first}");
+    // Another owner's, and one that only ends alike, are nobody's business.
+    private(&registry, "other/two", "v1.0.0").publish(&folder("ThermometerX")).ok();
+    private(&registry, "acme/three", "v1.0.0").publish(&folder("LogThermometer")).ok();
+    let told = "`acme/ThermometerLog` begins with the name of `acme/Thermometer`";
+    let log = folder("ThermometerLog");
+    let job = private(&registry, "acme/four", "v1.0.0");
+    let audit = job.run(&["audit", log.to_str().expect("UTF-8"), "--format", "human"]).ok();
+    let lines: Vec<_> = audit.stdout.lines().filter(|l| l.contains("[fppm-prefix]")).collect();
+    assert!(lines.len() == 1 && lines[0].contains(told), "{audit}");
+    let second = job.publish(&log).ok();
+    assert!(second.stderr.contains(told), "{second}");
+    let info = plain(&["info", "acme/ThermometerLog@1.0.0", "--json"])
+        .env("PACKHOUSE_REGISTRY", registry.url())
+        .outcome()
+        .ok();
+    assert!(info.stdout.contains("begins with the name of"), "it stands with the release: {info}");
+}
+
+#[test]
 fn another_registrys_packages_are_listed_and_installed() {
     let (registry, dir) = (TestRegistry::start(), tempfile::tempdir().expect("a folder"));
     let root = dir.path().join("git");

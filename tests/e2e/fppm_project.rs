@@ -266,6 +266,53 @@ fn what_cannot_be_installed_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_package_is_installed_from_a_repository_that_no_registry_names() {
+    let story = Story::new();
+    let orbiter = &story.orbiter;
+    let upstream = repository(story.dir.path(), "upstream", &["v1", "v2"]);
+    let url = format!("file://{}", upstream.display());
+    // Without a manifest nobody knows what it is called.
+    let before = names(orbiter);
+    let nameless = fppm(orbiter, &["install", "--package", &url]);
+    assert!(nameless.code == 2 && nameless.stderr.contains("has no `package.yaml`"), "{nameless}");
+    assert_eq!(names(orbiter), before);
+    std::fs::write(upstream.join("package.yaml"), "package_info: {id: acme/Pkg}\n")
+        .expect("written");
+    git(&upstream, &["add", "."]);
+    git(&upstream, &["commit", "--quiet", "-m", "manifest"]);
+    git(&upstream, &["tag", "v3"]);
+    // At a tag, and again at the commit that is checked out there.
+    fppm(orbiter, &["install", "--package", &url, "--version", "v3"]).ok();
+    assert_eq!(text(story.place("acme.Pkg/CHANGES")), "v2");
+    assert!(text(orbiter.join("project.yaml")).contains("version: \"v3\""));
+    let head = git(&upstream, &["rev-parse", "HEAD"]);
+    let again = fppm(orbiter, &["install", "--package", &url, "--json"]).ok().json();
+    assert_eq!(
+        (&again["packages"][0]["commit"], &again["packages"][0]["version"]),
+        (&head.as_str().into(), &head.as_str().into())
+    );
+    assert_eq!(again["packages"][0]["changed"], false, "it was that commit already");
+    let lock = text(orbiter.join("fppm.lock"));
+    assert!(lock.contains(&format!("git: \"{url}\"")) && lock.contains("registry: \"\""), "{lock}");
+    // All of the project, from the lockfile and without any registry.
+    std::fs::remove_dir_all(orbiter.join("_fprime_packages")).expect("removed");
+    fppm(orbiter, &["install", "--locked"]).ok();
+    fppm(orbiter, &["install", "--relock"]).ok();
+    assert_eq!(git(&story.place("acme.Pkg"), &["rev-parse", "HEAD"]), head);
+    for (arguments, code) in [
+        (&["install", "--package", "https://127.0.0.1:1/x.git"][..], 2),
+        (&["install", "--package", "ext::sh -c id://x"], 2),
+        (&["install", "--package", &url, "--version", "v9"], 2),
+        (&["install", "--package", &url, "--from", "../registry.yaml"], 2),
+    ] {
+        let refused = fppm(orbiter, arguments);
+        assert_eq!(refused.code, code, "{arguments:?}: {refused}");
+    }
+    fppm(orbiter, &["remove", "--package", "acme/Pkg"]).ok();
+    assert!(!story.place("acme.Pkg").exists());
+}
+
+#[test]
 fn a_private_registry_is_read_with_the_token_that_is_meant_for_it() {
     let options = Options { arguments: vec!["--private".to_owned()], ..Options::default() };
     let (registry, story) = (TestRegistry::with(options), Story::new());

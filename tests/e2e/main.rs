@@ -13,6 +13,7 @@ mod demo;
 mod deploy;
 mod docs;
 mod doctor;
+mod ecosystems;
 mod events;
 mod fetch;
 mod fppm;

@@ -22,6 +22,7 @@ pub mod registry;
 pub mod repository;
 pub mod s3;
 mod server;
+pub mod shell;
 pub mod sqs;
 pub mod sshd;
 

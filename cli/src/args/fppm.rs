@@ -74,10 +74,11 @@ Examples:
   packhouse fppm install                              all of the project, as fppm.lock says
   packhouse fppm install --package acme/Thermometer   the stable version
   packhouse fppm install --package acme/Thermometer --version v1.2.3
+  packhouse fppm install --package https://github.com/acme/fprime-thermometer.git
   packhouse fppm install --locked                     in CI: fails where fppm.lock is not complete")]
 pub(crate) struct FppmInstall {
-    /// The package, `Namespace/Package`; default: all packages of the project
-    #[arg(long, short, value_name = "NS/PKG")]
+    /// The package, or the address of its repository; default: all packages of the project
+    #[arg(long, short, value_name = "NS/PKG|URL")]
     pub(crate) package: Option<String>,
     /// A tag, a commit or a branch; default: what the registry calls stable
     #[arg(long, value_name = "VERSION", requires = "package")]

@@ -22,6 +22,9 @@ const PACKAGES: &[(&str, &str, &str, &str)] = &[
     ("ato-board", "acme/board", "v0.3.0", "acme/board"),
     ("python-process", "acme/pbg-growth", "v0.2.0", "acme/pbg-growth"),
     ("attune-pack", "acme/disk-watch", "v1.1.0", "acme/disk-watch"),
+    ("fppm-thermometer", "acme/thermometer", "v1.0.0", "acme/Thermometer"),
+    ("apl-package", "acme/apl-moon", "v0.3.0", "acme/Acme-Moon"),
+    ("kicad-block", "acme/usb-c-sink", "v1.0.0", "acme/usb-c-sink"),
     ("packhouse-lib", "acme/units", "v2.1.0", "acme/units"),
 ];
 
@@ -40,7 +43,9 @@ pub(crate) fn run(args: &args::Demo, ui: &Ui) -> anyhow::Result<ExitCode> {
         folder.path().display()
     ))?;
 
-    demo.chapter("2. Publish, as CI jobs of five repositories at their tags")?;
+    demo.chapter(
+        "2. Publish packages of all formats, as CI jobs of their repositories at their tags",
+    )?;
     let mut digests = Vec::new();
     for (name, repository, tag, identifier) in PACKAGES {
         let digest = demo.publish(name, repository, tag)?;
@@ -110,6 +115,10 @@ impl Demo<'_> {
         command
             .env("ACTIONS_ID_TOKEN_REQUEST_URL", token_url)
             .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "demo");
+        // F Prime's packages take their version from the tag.
+        if let Some(tag) = git_ref.strip_prefix("refs/tags/") {
+            command.env("GITHUB_REF_TYPE", "tag").env("GITHUB_REF_NAME", tag);
+        }
         Ok(command)
     }
 

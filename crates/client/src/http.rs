@@ -223,6 +223,11 @@ impl Client {
         Call::new(method, self.registry.join(path), what)
     }
 
+    /// How long an answer may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.options.deadline
+    }
+
     /// The token that reads are shown.
     pub(crate) fn read_token(&self) -> Option<&Secret> {
         self.read_token.as_ref()

@@ -8,6 +8,7 @@ use packhouse_core::api::{
     MarkAnswer, MarkRequest, PolicyAnswer, RehearsalAnswer, RehearsalRequest,
 };
 use packhouse_core::audit::{RegistryFacts, target_text};
+use packhouse_core::fppm::clash;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::{Manifest, Target};
 use packhouse_core::policy::{Manage, Policy, manage_audience};
@@ -215,6 +216,13 @@ impl Client {
                 }
                 facts.versions.push(held);
             }
+        }
+        if manifest.format == "fppm" {
+            let mut others = self.fppm_packages(identifier.owner())?;
+            others.extend_from_slice(beside);
+            others.sort();
+            others.dedup();
+            facts.clashes = clash::beside(identifier, &others);
         }
         let needed: std::collections::BTreeMap<_, _> = manifest
             .dependencies

@@ -69,3 +69,16 @@ pub const LEEWAY_SECONDS: i64 = 60;
 
 /// The longest life of a CI token that is accepted (`exp - iat`); GitHub issues 300 s.
 pub const TOKEN_LIFE_SECONDS: i64 = 900;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AWS takes events of at most 6 MB, and answers larger ones itself, in words that help nobody.
+    #[test]
+    fn what_may_be_posted_fits_into_an_event_of_a_function_and_so_does_what_is_just_too_large() {
+        let event = |body: u64| body.div_ceil(3) * 4 + (64 << 10);
+        assert!(event(POSTED_BYTES) < 6_000_000);
+        assert!(event(POSTED_BYTES + (128 << 10)) < 6_000_000, "so that it is told what to do");
+    }
+}

@@ -12,6 +12,8 @@ use crate::error::{ApiError, ApiResult};
 
 /// Within which a JSON body must be there, or few clients could hold all connections.
 const BODY: Duration = Duration::from_secs(20);
+/// How much of a body that is too large is read and passed over, in bytes.
+const PASSED_OVER_BYTES: usize = 8 << 20;
 
 /// A JSON body of at most `limits.request_bytes`, whatever its content type says.
 pub struct Body<T>(pub T);
@@ -47,9 +49,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
 ///
 /// `bad-request` for one that ends early or takes too long.
 pub(crate) async fn collect(body: axum::body::Body, limit: usize) -> ApiResult<Option<Bytes>> {
-    use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-    let body = Limited::new(body, limit).collect();
-    let body = tokio::time::timeout(BODY, body).await.map_err(|_| {
+    let body = tokio::time::timeout(BODY, read(body, limit)).await.map_err(|_| {
         ApiError::new(
             ErrorCode::BadRequest,
             format!("the request's body did not arrive within {} s", BODY.as_secs()),
@@ -57,12 +57,30 @@ pub(crate) async fn collect(body: axum::body::Body, limit: usize) -> ApiResult<O
         )
     })?;
     match body {
-        Ok(body) => Ok(Some(body.to_bytes())),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Ok(None),
+        Ok(body) => Ok(body),
         Err(_) => Err(ApiError::new(
             ErrorCode::BadRequest,
             "the request's body ended early",
             "send it again",
         )),
     }
+}
+
+/// Past `limit` it reads on for a while and keeps nothing: a client that is still sending when the
+/// connection is closed does not hear why.
+async fn read(mut body: axum::body::Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
+    use http_body_util::BodyExt as _;
+    let (mut kept, mut seen) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= limit {
+            kept.extend_from_slice(&data);
+        } else if seen - limit > PASSED_OVER_BYTES {
+            break;
+        } else {
+            kept = Vec::new();
+        }
+    }
+    Ok((seen <= limit).then(|| kept.into()))
 }

@@ -32,7 +32,8 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
             ApiError::new(ErrorCode::Internal, message, help).into_response()
         })
     };
-    let mut response = compat::shaped(&path, request_id::scope(id.clone(), work).await);
+    let answer = request_id::scope(id.clone(), work).await;
+    let mut response = compat::shaped(&path, answer).await;
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", value);

@@ -2,7 +2,8 @@
 
 use packhouse_client::fppm::location::public;
 use packhouse_core::escape::{excerpt, printable};
-use packhouse_core::fppm::registry::{Commit, Entry};
+use packhouse_core::fppm::Commit;
+use packhouse_core::fppm::registry::Entry;
 use packhouse_forge::git::look_up;
 use serde_json::{Value, json};
 

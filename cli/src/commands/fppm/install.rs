@@ -1,19 +1,22 @@
 //! `packhouse fppm install`.
 
-use packhouse_client::fppm::install::{Request, install};
+use packhouse_client::fppm::address::is_address;
+use packhouse_client::fppm::install::{Request, What, install};
+use packhouse_core::escape::excerpt;
+use packhouse_forge::git::look_up;
 use serde_json::json;
 
 use super::clones::Clones;
 use super::{Trusted, open, shortname};
 use crate::args::{FppmInstall, Global};
-use crate::exit::Exit;
+use crate::exit::{Exit, Stop};
 use crate::ui::Ui;
 
 pub(super) fn run(args: &FppmInstall, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
-    let package = args.package.as_deref().map(shortname).transpose()?;
+    let what = what(args)?;
     let mut workspace = open(&args.project)?;
     let request = Request {
-        package: package.map(|name| (name, args.version.clone())),
+        what,
         from: args.from.clone(),
         force: args.force,
         relock: args.relock,
@@ -48,4 +51,33 @@ pub(super) fn run(args: &FppmInstall, global: &Global, ui: &Ui) -> anyhow::Resul
         ui.print(&lines.collect::<String>())?;
     }
     Ok(Exit::Ok)
+}
+
+/// What is meant: without a version, a repository's package is the commit that it has checked out, by its
+/// full name, so that `project.yaml` says which one it was.
+fn what(args: &FppmInstall) -> anyhow::Result<What> {
+    let Some(package) = &args.package else { return Ok(What::Project) };
+    if !is_address(package) {
+        return Ok(What::Package(shortname(package)?, args.version.clone()));
+    }
+    if args.from.is_some() || args.locked {
+        let hint = "an address needs no registry; `install --locked` installs what fppm.lock knows";
+        let message = format!("`{}` is an address", excerpt(package, 200));
+        return Err(Stop::usage(message, hint).into());
+    }
+    let version = match &args.version {
+        Some(version) => version.clone(),
+        None => {
+            let hint = "look at the address, or give a tag with `--version`";
+            let failed = |found: String| {
+                Stop::usage(
+                    format!("`{}` cannot be installed: {found}", excerpt(package, 200)),
+                    hint,
+                )
+            };
+            let found = look_up(package, "HEAD").map_err(|e| failed(e.to_string()))?;
+            found.ok_or_else(|| failed("it has no commit".to_owned()))?.as_str().to_owned()
+        }
+    };
+    Ok(What::Repository(package.clone(), version))
 }

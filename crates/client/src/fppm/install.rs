@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use packhouse_core::escape::excerpt;
 use packhouse_core::fppm::lock::Locked;
-use packhouse_core::fppm::registry::Commit;
-use packhouse_core::fppm::{Shortname, cmake};
+use packhouse_core::fppm::{Commit, Shortname, cmake};
 use packhouse_core::secret::Secret;
 
 use super::location::Reader;
 use super::sources::{Offered, Sources};
-use super::{Workspace, read, shown, write};
+use super::{Workspace, address, read, shown, write};
 use crate::error::ClientError;
 
 /// Repositories as the `git` program clones them; the caller brings it.
@@ -37,11 +36,23 @@ pub trait Repositories {
     fn state(&self, folder: &Path) -> Result<Option<(String, bool)>, ClientError>;
 }
 
+/// Which packages are meant.
+#[derive(Clone, Debug, Default)]
+pub enum What {
+    /// All of the project.
+    #[default]
+    Project,
+    /// One package that a registry offers, and perhaps its version.
+    Package(Shortname, Option<String>),
+    /// The package in a repository that no registry needs to know, at a tag, a commit or a branch.
+    Repository(String, String),
+}
+
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// One package, and perhaps its version; all of the project where there is none.
-    pub package: Option<(Shortname, Option<String>)>,
+    /// What is meant.
+    pub what: What,
     /// The registry that is meant, of several.
     pub from: Option<String>,
     /// Whether local edits may be lost.
@@ -77,16 +88,17 @@ pub struct Outcome {
 }
 
 /// A package that is to be there.
-struct Wanted {
-    name: Shortname,
-    version: String,
-    git: String,
-    registry: String,
+pub(super) struct Wanted {
+    pub(super) name: Shortname,
+    pub(super) version: String,
+    pub(super) git: String,
+    /// Empty where no registry named the repository.
+    pub(super) registry: String,
     /// As the lockfile says it, or the version itself; then what was cloned.
-    commit: Option<Commit>,
-    header: Option<Secret>,
+    pub(super) commit: Option<Commit>,
+    pub(super) header: Option<Secret>,
     /// The clone that was made; `None` where the one in place is right.
-    made: Option<PathBuf>,
+    pub(super) made: Option<PathBuf>,
 }
 
 /// Installs what is asked for.
@@ -102,9 +114,11 @@ pub fn install(
     git: &dyn Repositories,
 ) -> Result<Outcome, ClientError> {
     let mut outcome = Outcome::default();
-    let asked: Vec<(Shortname, Option<String>)> = match &request.package {
-        Some(one) => vec![one.clone()],
-        None => {
+    let scratch = scratch(workspace)?;
+    let asked: Vec<(Shortname, Option<String>)> = match &request.what {
+        What::Package(name, version) => vec![(name.clone(), version.clone())],
+        What::Repository(..) => Vec::new(),
+        What::Project => {
             let all = workspace.project.packages.iter();
             all.map(|package| (package.name.clone(), Some(package.version.clone()))).collect()
         }
@@ -130,8 +144,13 @@ pub fn install(
                 "install it without `--locked`, and keep `fppm.lock` under version control",
             ));
         }
-        let sources = sources.get_or_insert_with(|| Sources::read(workspace, reader));
-        let offered = sources.find(&name, request.from.as_deref())?;
+        let offered = match address::known(workspace, &name, request) {
+            Some(offered) => offered,
+            None => {
+                let sources = sources.get_or_insert_with(|| Sources::read(workspace, reader));
+                sources.find(&name, request.from.as_deref())?
+            }
+        };
         let version = version.or_else(|| offered.entry.stable.clone()).ok_or_else(|| {
             ClientError::usage(
                 format!("the registry names no stable version of `{name}`"),
@@ -146,10 +165,16 @@ pub fn install(
             outcome.notes.push(format!("the registry {location} cannot be read: {error}"));
         }
     }
-    let scratch = scratch(workspace)?;
     for (at, one) in wanted.iter_mut().enumerate() {
         let folder = scratch.path().join(at.to_string());
         prepare(workspace, one, request, git, &folder)?;
+    }
+    if let What::Repository(url, version) = &request.what {
+        let mut one = address::cloned(url, version, git, &scratch.path().join("0"))?;
+        if is_in_place(workspace, &one, request, git)? {
+            one.made = None;
+        }
+        wanted.push(one);
     }
     carry_out(workspace, &wanted, scratch.path())?;
     for one in wanted {
@@ -211,14 +236,17 @@ fn scratch(workspace: &Workspace) -> Result<tempfile::TempDir, ClientError> {
     Ok(tempfile::Builder::new().prefix(".packhouse-").tempdir_in(&workspace.folder)?)
 }
 
-/// Makes the clone of a package, unless the one in place is right.
-fn prepare(
+/// Whether the right commit is in place.
+///
+/// # Errors
+///
+/// [`ClientError::Usage`] over local edits without `force`.
+fn is_in_place(
     workspace: &Workspace,
-    wanted: &mut Wanted,
+    wanted: &Wanted,
     request: &Request,
     git: &dyn Repositories,
-    folder: &Path,
-) -> Result<(), ClientError> {
+) -> Result<bool, ClientError> {
     let name = &wanted.name;
     let known = wanted.commit.as_ref().map(Commit::as_str);
     let place = workspace.place(name);
@@ -226,7 +254,7 @@ fn prepare(
         let state = git.state(&place)?;
         let (commit, dirty) = state.unwrap_or_default();
         if !dirty && known == Some(&*commit) {
-            return Ok(());
+            return Ok(true);
         }
         if !request.force && (dirty || commit.is_empty()) {
             let found = if dirty { "has local edits" } else { "is no clone" };
@@ -236,6 +264,22 @@ fn prepare(
             ));
         }
     }
+    Ok(false)
+}
+
+/// Makes the clone of a package, unless the one in place is right.
+fn prepare(
+    workspace: &Workspace,
+    wanted: &mut Wanted,
+    request: &Request,
+    git: &dyn Repositories,
+    folder: &Path,
+) -> Result<(), ClientError> {
+    if is_in_place(workspace, wanted, request, git)? {
+        return Ok(());
+    }
+    let name = &wanted.name;
+    let known = wanted.commit.as_ref().map(Commit::as_str);
     fs_err::create_dir(folder)?;
     let found = git.install(&wanted.git, &wanted.version, wanted.header.as_ref(), folder)?;
     if let Some(known) = known.filter(|known| *known != found && !request.relock) {

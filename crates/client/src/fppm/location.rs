@@ -8,13 +8,13 @@ use packhouse_core::fppm::registry::{self, Registry};
 use packhouse_core::secret::Secret;
 use ureq::http::Method;
 
-use super::{read, shown, told};
+use super::{read_within, shown, told};
 use crate::error::ClientError;
 use crate::http::{Call, Client, Options};
 use crate::url::RegistryUrl;
 
 /// The longest registry that is read, in bytes.
-const REGISTRY_BYTES: u64 = 1 << 20;
+const REGISTRY_BYTES: u64 = registry::BYTES as u64;
 
 /// Reads registries; `token` goes to addresses below `trusted` alone.
 pub struct Reader<'a> {
@@ -78,7 +78,7 @@ impl Reader<'_> {
     ) -> Result<(Registry, Option<Credential>), ClientError> {
         if !is_remote(location) {
             let path = folder.join(location);
-            let text = read(&path)?.ok_or_else(|| ClientError::Missing {
+            let text = read_within(&path, REGISTRY_BYTES)?.ok_or_else(|| ClientError::Missing {
                 message: format!("there is no registry `{}`", shown(&path)),
                 help: "give an address that ends in `.yaml`, or the path of a file".to_owned(),
             })?;

@@ -4,8 +4,10 @@
 //! here: a lockfile with exact commits, installing all of a project, removing by exact name, and no
 //! questions. Whatever could be refused is looked at before the first file of the project changes.
 
+pub mod address;
 pub mod install;
 pub mod location;
+mod neighbours;
 pub mod remove;
 pub mod sources;
 
@@ -116,6 +118,11 @@ fn shown(path: &Path) -> String {
 
 /// A file's text; `None` where there is none.
 fn read(path: &Path) -> Result<Option<String>, ClientError> {
+    read_within(path, FILE_BYTES)
+}
+
+/// The same of at most `limit` bytes.
+fn read_within(path: &Path, limit: u64) -> Result<Option<String>, ClientError> {
     use std::io::Read as _;
     let file = match fs_err::File::open(path) {
         Ok(file) => file,
@@ -123,9 +130,9 @@ fn read(path: &Path) -> Result<Option<String>, ClientError> {
         Err(e) => return Err(e.into()),
     };
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES {
-        let message = format!("`{}` has more than {FILE_BYTES} bytes", shown(path));
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("`{}` has more than {limit} bytes", shown(path));
         return Err(ClientError::usage(message, "files of a project are smaller"));
     }
     let wrong = |_| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::circuit;
 use crate::digest::TreeDigest;
+use crate::fppm::Shortname;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::tree::{PathError, Tree};
@@ -46,6 +47,8 @@ pub struct RegistryFacts {
     /// Dependencies that the registry holds, and of them no release that fits: the dependency's text
     /// and its requirement's.
     pub missing_releases: Vec<(String, String)>,
+    /// Packages of F Prime whose names begin alike, one of which is this: the shorter, the longer.
+    pub clashes: Vec<(Shortname, Shortname)>,
 }
 
 /// What the strict rules look at beside the rest; gathered by the caller who asks for them.

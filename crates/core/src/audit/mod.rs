@@ -25,6 +25,7 @@ mod export_missing;
 mod facts;
 mod file_structure;
 mod finding;
+mod fppm_prefix;
 mod git_data;
 mod hidden_text;
 mod identifier_valid;
@@ -86,6 +87,7 @@ pub const RULES: &[&dyn Rule] = &[
     &executable_bit::ExecutableBit,
     &export_missing::ExportMissing,
     &file_structure::FileStructure,
+    &fppm_prefix::FppmPrefix,
     &git_data::GitData,
     &hidden_text::HiddenText,
     &identifier_valid::IdentifierValid,

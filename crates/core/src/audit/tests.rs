@@ -116,6 +116,11 @@ impl Fixture {
                 let missing = (name.to_owned(), wanted.to_owned());
                 self.registry.get_or_insert_default().missing_releases.push(missing);
             }
+            "clash" => {
+                let (short, long) = value.split_once(' ').unwrap();
+                let pair = (short.parse().unwrap(), long.parse().unwrap());
+                self.registry.get_or_insert_default().clashes.push(pair);
+            }
             "strict" => self.strict.get_or_insert_default().folder_name = Some(value.to_owned()),
             "built" => {
                 let build = self.strict.get_or_insert_default().build.get_or_insert_default();
@@ -239,7 +244,8 @@ fn expand(text: &str) -> Vec<u8> {
 fn read_manifest(text: &str, files: &Tree) -> Manifest {
     let Some(format) = text.lines().find_map(|line| line.strip_prefix("format: ")) else {
         // A comment with a manifest's name says of which format it is.
-        let first = text.lines().next().and_then(|line| line.strip_prefix("# "));
+        let first = text.lines().next();
+        let first = first.and_then(|l| l.strip_prefix("# ").or_else(|| l.strip_prefix("// ")));
         let named =
             first.filter(|first| crate::formats::FORMATS.iter().any(|f| f.file() == *first));
         let default = if text.starts_with('[') { "pyproject.toml" } else { "ato.yaml" };

@@ -191,6 +191,9 @@ fn read_dependencies(r: &mut Reader, at: Option<At>, condition: Option<&str>) {
             }
             Value::Map(_) => {
                 r.known_keys(&at, &NEED_KEYS);
+                if !has_need_keys(r, &at) {
+                    continue;
+                }
                 let read = need_of(at.node).map_err(|e| e.to_string());
                 read.map_err(|e| r.problem(&at, e, format!("write for example `{NEED}`")))
                     .ok()
@@ -206,6 +209,22 @@ fn read_dependencies(r: &mut Reader, at: Option<At>, condition: Option<&str>) {
             r.manifest.dependencies.push(Dependency { target, requirement, condition, at });
         }
     }
+}
+
+/// Whether a dependency's object has the three keys that it needs, and texts alone.
+fn has_need_keys(r: &mut Reader, at: &At) -> bool {
+    let mut whole = true;
+    for (nth, key) in NEED_KEYS.into_iter().enumerate() {
+        match at.get(key) {
+            Some(field) => whole &= r.text(Some(field), EXAMPLE.trim_matches('`')).is_some(),
+            None if nth < 3 => {
+                r.problem(at, format!("has no `{key}`"), format!("write for example {EXAMPLE}"));
+                whole = false;
+            }
+            None => {}
+        }
+    }
+    whole
 }
 
 /// A dependency as an object, or as a text.

@@ -119,7 +119,7 @@ fn read_pack(r: &mut Reader, root: &At) {
     }
     let words = root
         .get("tags")
-        .filter(|at| !at.items().is_empty())
+        .filter(|at| !matches!(&at.node.value, Value::List(words) if words.is_empty()))
         .or_else(|| either("keywords", "keywords"));
     r.manifest.keywords = words_of(r, words);
 }
@@ -416,6 +416,8 @@ pack.yaml:2:10: version: is the number `1.0`, a version has three
   help: write for example `version: 1.2.3`
 pack.yaml:4:9: author: is a list, it should be a text
   help: write for example `author: Ada`
+pack.yaml:5:7: tags: is the text `weather`, it should be a list
+  help: write for example `tags: [weather, forecast]`
 pack.yaml:6:16: runtime_deps[0]: `>=3` names no runtime
   help: write for example `python3>=3.8`
 pack.yaml:6:23: runtime_deps[1]: `>=3.8,<4` is not a requirement: Attune takes one constraint and no comma; write for example `>=3.8`, `^1.2.3`, `1.2.3` or `*`

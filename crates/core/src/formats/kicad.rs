@@ -191,8 +191,9 @@ fn block(r: &mut Reader, at: At) -> Option<Export> {
             r.problem(&at, format!("has no `{key}`"), format!("write for example `{example}`"));
         }
     }
-    let name = r.text(at.get("name"), "name: sink")?.value;
+    let name = r.text(at.get("name"), "name: sink");
     let path = r.path(at.get("entry"), "entry: sink.kicad_sch").map(|f| f.value.into());
+    let name = name?.value;
     let (kind, details) = ("block".to_owned(), serde_json::Map::new());
     Some(Export { kind, name, path, summary: None, details })
 }
@@ -348,6 +349,8 @@ symbols: [/abs.kicad_sym]
           help: write for example `{name: sink, entry: sink.kicad_sch}`
         kicad-tools-block.yaml:7:30: blocks[2]: has no `name`
           help: write for example `{name: sink, entry: sink.kicad_sch}`
+        kicad-tools-block.yaml:7:38: blocks[2].entry: `../x.kicad_sch` has a part `.` or `..`: paths stay inside the package's folder
+          help: write for example `entry: sink.kicad_sch`
         kicad-tools-block.yaml:8:13: footprints: is the text `a.kicad_mod`, it should be a list
           help: write for example `footprints: [parts.pretty/usb-c.kicad_mod]`
         kicad-tools-block.yaml:9:11: symbols[0]: `/abs.kicad_sym` is absolute: paths are relative to the package's folder

@@ -134,11 +134,21 @@ fn read_project(r: &mut Reader, project: &At) {
     }
     read_license(r, project);
     let readme = match project.get("readme") {
-        Some(at) if matches!(at.node.value, Value::Map(_)) => at.get("file"),
+        Some(at) if matches!(at.node.value, Value::Map(_)) => {
+            file_or_text(r, &at, "readme = \"README.md\"");
+            at.get("file")
+        }
         at => at,
     };
     if let Some(path) = r.path(readme, "readme = \"README.md\"") {
         r.manifest.readme = path.value.into();
+    }
+}
+
+/// A table that says nothing of a file nor of a text says nothing.
+fn file_or_text(r: &mut Reader, at: &At, example: &str) {
+    if at.get("file").is_none() && at.get("text").is_none() {
+        r.problem(at, "has neither `file` nor `text`", format!("write for example `{example}`"));
     }
 }
 
@@ -148,7 +158,8 @@ fn read_license(r: &mut Reader, project: &At) {
     let example = "license = \"MIT\"";
     let license = match project.get("license") {
         Some(at) if matches!(at.node.value, Value::Map(_)) => {
-            r.path(at.get("file"), "license = \"MIT\"");
+            file_or_text(r, &at, example);
+            r.path(at.get("file"), example);
             r.text(at.get("text"), example).filter(|f| !f.value.contains('\n'))
         }
         at => r.text(at, example),
@@ -167,10 +178,14 @@ fn read_urls(r: &mut Reader, project: &At) {
         };
         let entries = urls.entries();
         labels.iter().find_map(|label| {
-            entries.iter().find(|(key, _)| plain(key) == *label).map(|(_, at)| at.clone())
+            let mut texts = entries.iter().filter(|(_, at)| at.text().is_some());
+            texts.find(|(key, _)| plain(key) == *label).map(|(_, at)| at.clone())
         })
     };
     let example = "Repository = \"https://github.com/acme/cells\"";
+    for (_, at) in urls.entries().into_iter().filter(|(_, at)| at.text().is_none()) {
+        r.text(Some(at), example);
+    }
     r.manifest.repository =
         r.text(find(&["repository", "source", "sourcecode", "github", "code"]), example);
     r.manifest.homepage =

@@ -16,6 +16,25 @@ pub(crate) const NODES: usize = 20_000;
 /// How much text the values may hold, aliases expanded.
 pub(crate) const EXPANDED_BYTES: usize = 1 << 20;
 
+/// What a document may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The document itself, in bytes.
+    pub(crate) bytes: usize,
+    /// Values, aliases expanded.
+    pub(crate) nodes: usize,
+    /// Text of the values, aliases expanded.
+    pub(crate) text_bytes: usize,
+}
+
+impl Bounds {
+    /// Those of a manifest.
+    pub(crate) fn manifest() -> Self {
+        let bytes = Limits::default().manifest_bytes;
+        Self { bytes, nodes: NODES, text_bytes: EXPANDED_BYTES }
+    }
+}
+
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
@@ -106,6 +125,8 @@ pub(crate) struct Source<'a> {
     pub(crate) path: TreePath,
     /// Without a byte order mark.
     pub(crate) text: &'a str,
+    /// What it may hold.
+    pub(crate) bounds: Bounds,
     /// Byte offsets at which lines start.
     lines: Vec<usize>,
     /// Characters before each block of [`BLOCK`] bytes, so that a place in a very long line is
@@ -121,9 +142,22 @@ impl<'a> Source<'a> {
         Self::open(TreePath::known(name), bytes)
     }
 
+    /// As [`Source::open_named`], for what is larger than a manifest.
+    pub(crate) fn open_larger(
+        name: &'static str,
+        bytes: &'a [u8],
+        bounds: Bounds,
+    ) -> Result<Self, Broken> {
+        Self::open_within(TreePath::known(name), bytes, bounds)
+    }
+
     /// Checks size and encoding; a byte order mark is dropped.
     pub(crate) fn open(path: TreePath, bytes: &'a [u8]) -> Result<Self, Broken> {
-        let limit = Limits::default().manifest_bytes;
+        Self::open_within(path, bytes, Bounds::manifest())
+    }
+
+    fn open_within(path: TreePath, bytes: &'a [u8], bounds: Bounds) -> Result<Self, Broken> {
+        let limit = bounds.bytes;
         let broken = |at, message: String, help: &str| Broken {
             path: path.clone(),
             at,
@@ -133,7 +167,7 @@ impl<'a> Source<'a> {
         };
         let start = Place { line: 1, column: 1 };
         if bytes.len() > limit {
-            let message = format!("has {} bytes, a manifest has at most {limit}", bytes.len());
+            let message = format!("has {} bytes, at most {limit} are read", bytes.len());
             return Err(broken(start, message, "keep data in files of their own"));
         }
         let text = match std::str::from_utf8(bytes) {
@@ -148,7 +182,7 @@ impl<'a> Source<'a> {
             }
         };
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-        let source = Self::new(path, text);
+        let source = Self { bounds, ..Self::new(path, text) };
         // Neither YAML nor TOML allows them, and a parser that stops at a NUL would hide the rest.
         let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
         if let Some((offset, c)) = text.char_indices().find(|&(_, c)| control(c)) {
@@ -172,7 +206,7 @@ impl<'a> Source<'a> {
                 before
             })
             .collect();
-        Self { path, text, lines, blocks }
+        Self { path, text, bounds: Bounds::manifest(), lines, blocks }
     }
 
     /// The place of byte `offset`; past the end, the end's.
@@ -270,9 +304,6 @@ mod tests {
         assert_eq!(error.to_string(), "a.yaml:2:4: is not UTF-8: byte 0xFF does not belong here");
         let bytes = vec![b'['; 10 << 20];
         let error = Source::open("a.yaml".parse().unwrap(), &bytes).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "a.yaml:1:1: has 10485760 bytes, a manifest has at most 262144"
-        );
+        assert_eq!(error.to_string(), "a.yaml:1:1: has 10485760 bytes, at most 262144 are read");
     }
 }

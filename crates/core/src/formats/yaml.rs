@@ -1,8 +1,8 @@
 //! YAML 1.2 (core schema) as a tree of values, in bounded memory and without recursion.
 //!
 //! Refused, with the place: a key that stands twice, more than one document, tags outside of the core
-//! schema, keys that are lists or maps, and whatever exceeds [`DEPTH`], [`NODES`] or
-//! [`EXPANDED_BYTES`]. Anchors and aliases are read, and each copy counts against these bounds, so
+//! schema, keys that are lists or maps, and whatever exceeds [`DEPTH`] or the source's
+//! [`Bounds`]. Anchors and aliases are read, and each copy counts against these bounds, so
 //! that no document grows by more than a small factor. Merge keys (`<<`) are YAML 1.1 and stay
 //! ordinary keys.
 
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::Broken;
-use super::value::{DEPTH, EXPANDED_BYTES, Entry, NODES, Node, Source, Value, shown};
+use super::value::{Bounds, DEPTH, Entry, Node, Source, Value, shown};
 
 /// Reads the one document of `source`; an empty one is [`Value::Null`].
 ///
@@ -236,10 +236,10 @@ impl<'s, 'a> Builder<'s, 'a> {
         if self.stack.len() + weight.height > DEPTH {
             return Err(self.too_deep(span.start));
         }
+        let Bounds { nodes, text_bytes, .. } = self.source.bounds;
         // Before the copy is made, so that a bomb costs nothing.
         let (value, at) = (&node.value, self.source.place(span.start));
-        let fits =
-            self.nodes + weight.nodes <= NODES && self.bytes + weight.bytes <= EXPANDED_BYTES;
+        let fits = self.nodes + weight.nodes <= nodes && self.bytes + weight.bytes <= text_bytes;
         let copy = fits.then(|| Node { value: value.clone(), span: span.clone(), at });
         self.count(weight.nodes, weight.bytes, span.start)?;
         if let Some(copy) = copy {
@@ -251,11 +251,12 @@ impl<'s, 'a> Builder<'s, 'a> {
     fn count(&mut self, nodes: usize, bytes: usize, start: usize) -> Result<(), Broken> {
         self.nodes += nodes;
         self.bytes += bytes;
-        if self.nodes <= NODES && self.bytes <= EXPANDED_BYTES {
+        let Bounds { nodes: most, text_bytes, .. } = self.source.bounds;
+        if self.nodes <= most && self.bytes <= text_bytes {
             return Ok(());
         }
         let message = format!(
-            "has more than {NODES} values or {EXPANDED_BYTES} bytes of text from here on, counting every alias as a copy"
+            "has more than {most} values or {text_bytes} bytes of text from here on, counting every alias as a copy"
         );
         Err(self.source.broken(start, None, message, "keep data in files of their own"))
     }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::quoted;
-use super::registry::Commit;
+use super::{Commit, quoted};
 
 /// A registry to write. Packages stand in the order of their names, below their namespaces: so
 /// none is empty, and no scalar is anything but a text.

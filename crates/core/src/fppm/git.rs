@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use sha1::{Digest as _, Sha1};
 
-use super::registry::Commit;
+use super::Commit;
 use crate::archive::{self, ArchiveError};
 use crate::identifier::Identifier;
 use crate::limits::Limits;

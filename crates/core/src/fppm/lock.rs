@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::registry::{Commit, is_reference};
-use super::{Shortname, quoted};
+use super::{Commit, Shortname, is_reference, quoted};
 use crate::formats::Broken;
 use crate::formats::fields::At;
 use crate::formats::value::{Source, Value};

@@ -5,14 +5,17 @@
 //! write these files by hand; writing is strict: the stock client reads YAML 1.1, in which `1.0` and
 //! `on` are no texts.
 
+pub mod clash;
 pub mod cmake;
 pub mod export;
 pub mod git;
 pub mod lock;
 pub mod project;
+mod reference;
 pub mod registry;
 mod shortname;
 mod text;
 
+pub use reference::{Commit, is_reference};
 pub use shortname::{Shortname, ShortnameError};
 pub use text::quoted;

@@ -3,9 +3,8 @@
 //! The stock client writes the file anew with every change: keys by name, comments lost. So do we,
 //! with every text quoted; keys that we do not know stay.
 
-use super::registry::is_reference;
 use super::text::scalar;
-use super::{Shortname, quoted};
+use super::{Shortname, is_reference, quoted};
 use crate::formats::Broken;
 use crate::formats::fields::At;
 use crate::formats::value::{Node, Source, Value, shown};

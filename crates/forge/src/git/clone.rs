@@ -112,8 +112,8 @@ impl Cloned {
     }
 }
 
-/// The commit that a tag, else a branch, of `url` names now; `None` where it has neither. The full name of
-/// a commit is itself, and nobody is asked.
+/// The commit that a tag, else a branch, of `url` names now; `None` where it has neither. `HEAD` is what the
+/// repository has checked out. The full name of a commit is itself, and nobody is asked.
 ///
 /// # Errors
 ///
@@ -135,6 +135,7 @@ pub fn look_up(url: &str, reference: &str) -> Result<Option<Commit>, GitError> {
     let checkout = Checkout { folder: std::env::temp_dir(), header: None };
     let (tag, branch) = (format!("refs/tags/{reference}"), format!("refs/heads/{reference}"));
     let peeled = format!("{tag}^{{}}");
+    let branch = if reference == "HEAD" { reference.to_owned() } else { branch };
     let args = ["--quiet", "--end-of-options", &address, &tag, &peeled, &branch];
     let reach = Reach { protocol: spoken, bytes: None, patience: LONG_PATIENCE };
     let listed = checkout.reach("ls-remote", &args, reach)?;
@@ -238,6 +239,7 @@ mod tests {
         let old = git(dir.path(), &["rev-parse", "refs/tags/v1"]);
         assert_eq!((look("v1"), look("v3")), (Some(old.clone()), Some(old.clone())));
         assert_eq!(look("main"), Some(git(dir.path(), &["rev-parse", "main"])));
+        assert_eq!(look("HEAD"), Some(git(dir.path(), &["rev-parse", "HEAD"])));
         assert_eq!((look("v9"), look(&old)), (None, Some(old)));
         assert!(look_up(url, "--upload-pack=x").is_err() && look_up("ext::sh", "v1").is_err());
     }

@@ -16,6 +16,7 @@ use packhouse_core::review::{Base, Released, Review, Verdict};
 use packhouse_core::snapshot::{Contents, Listing};
 use packhouse_core::source::{Setting, Source};
 use packhouse_registry::app::Service;
+use packhouse_registry::compat::fppm;
 use packhouse_registry::ports::PullRequest;
 use packhouse_registry::publish::simulate;
 
@@ -256,7 +257,11 @@ impl Registry for Stores<'_> {
             facts.versions.push(release.version);
         }
         // What else a private registry holds is nobody's to find out.
-        let asked = if self.service.settings.private { 0 } else { DEPENDENCIES };
+        let private = self.service.settings.private;
+        if source.manifest.format == "fppm" && !private {
+            facts.clashes = fppm::clashes(self.service, &identifier).await.ok()?;
+        }
+        let asked = if private { 0 } else { DEPENDENCIES };
         for dependency in source.manifest.dependencies.iter().take(asked) {
             let Target::Registry { identifier: needed } = &dependency.target else { continue };
             if *needed == identifier || beside.contains(needed) {

@@ -207,9 +207,9 @@ async fn whatever_finds_an_error_answers_in_the_path_s_shape() {
     assert!(body.contains("\"request_id\""), "whole parts only: {body}");
 }
 
-#[test]
-fn only_errors_are_written_again() {
-    let fine = shaped("/fppm/registry.yaml", "packages: {}\n".into_response());
+#[tokio::test]
+async fn only_errors_are_written_again() {
+    let fine = shaped("/fppm/registry.yaml", "packages: {}\n".into_response()).await;
     assert_eq!(fine.status(), StatusCode::OK);
     let error = ApiError::new(packhouse_core::api::ErrorCode::NotFound, "a \"b\"\nc", "");
     let (_, body) = super::shapes::fppm(&error, StatusCode::NOT_FOUND);

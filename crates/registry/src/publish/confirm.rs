@@ -11,6 +11,7 @@ use packhouse_core::api::{ConfirmAnswer, ConfirmRequest, ErrorCode};
 use packhouse_core::archive;
 use packhouse_core::claims::Publisher;
 use packhouse_core::digest::Digest;
+use packhouse_core::fppm::clash;
 use packhouse_core::release::{Attachment, Marks, Release, SCHEMA};
 
 use super::contents::{self, Checked};
@@ -21,6 +22,7 @@ use super::turns::Turn;
 use super::{dependencies, status};
 use crate::app::{App, Service};
 use crate::auth::{Caller, caller};
+use crate::compat;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
 use crate::ports::{Committed, Intent, Member, Part, Prepared, SeenToken, Staged, Train};
@@ -268,6 +270,18 @@ pub(super) async fn release(
             Err(error) => crate::log::info(&format!(
                 "{}@{}: who holds `{}` was not looked up: {error}",
                 intent.identifier, intent.version, native.name
+            )),
+        }
+    }
+    if checked.described.format == "fppm" {
+        match compat::fppm::clashes(app, &intent.identifier).await {
+            Ok(clashes) => {
+                warnings.extend(clashes.iter().map(|(short, long)| clash::told(short, long)));
+            }
+            // Only a warning depends on it.
+            Err(error) => crate::log::info(&format!(
+                "{}@{}: names like it were not looked up: {error}",
+                intent.identifier, intent.version
             )),
         }
     }

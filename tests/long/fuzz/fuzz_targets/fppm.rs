@@ -24,7 +24,7 @@ fn read_registry(bytes: &[u8]) {
         assert!(!entry.git.starts_with('-') && !entry.git.is_empty(), "{:?}", entry.git);
         let folder = entry.name.folder();
         assert!(!folder.starts_with('.') && !folder.contains(['/', '\\']), "{folder}");
-        assert!(entry.stable.iter().chain(&entry.branch).all(|text| registry::is_reference(text)));
+        assert!(entry.stable.iter().chain(&entry.branch).all(|text| packhouse_core::fppm::is_reference(text)));
         let listed = cmake::listed("", &entry.name).expect("it is not in");
         assert_eq!(cmake::unlisted(&listed, &entry.name).as_deref(), Some(""));
     }

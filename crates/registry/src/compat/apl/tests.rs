@@ -179,6 +179,9 @@ async fn what_is_no_package_is_refused_with_place_and_reason() {
     assert_eq!(get(&app, "/apl/v1/packages/a-b-v1.0.0").await.status, 404);
     assert_eq!(get(&app, "/apl/v1/packages/nonsense").await.status, 400);
     assert!(get(&app, "/apl/v1/nowhere").await.error().contains("nowhere"));
+    let refused = send(&app, Method::PATCH, PACKAGES, &acme, "text/plain", Vec::new()).await;
+    assert_eq!(refused.status, 400, "as APM's documents say");
+    assert!(refused.error().contains("does not take PATCH"), "{}", refused.error());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use packhouse_core::claims::{OidcPublisher, Publisher};
-use packhouse_core::fppm::registry::Commit;
+use packhouse_core::fppm::Commit;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::release::Release;
 

@@ -1,11 +1,12 @@
 //! `/fppm/registry.yaml`: the registry as one file, whole or of one owner.
 
 use axum::extract::State;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::header::{self, HeaderValue};
 use packhouse_core::escape::excerpt;
 use packhouse_core::fppm::Shortname;
+use packhouse_core::fppm::clash::prefixed;
 use packhouse_core::fppm::export::{Export, Exported, Stable};
-use packhouse_core::fppm::registry::prefixed;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
 use packhouse_core::release::Release;
@@ -21,9 +22,9 @@ use crate::ports::{Listing, StoreResult};
 use crate::read::Params;
 
 /// Packages in one file, at most.
-const PACKAGES: usize = 5_000;
+pub(super) const PACKAGES: usize = 5_000;
 /// Packages that are looked through in one step.
-const PORTION: usize = 500;
+pub(super) const PORTION: usize = 500;
 
 /// All packages of F Prime, as the registry that `fppm registries --add` takes.
 #[utoipa::path(get, path = "/fppm/registry.yaml", tag = "fppm",
@@ -41,10 +42,18 @@ pub(crate) async fn of_owner(State(app): State<App>, params: Params) -> ApiResul
     export(&app, params.get("owner")).await
 }
 
+/// Packages that are read at once.
+const READS: usize = 8;
+
 /// A package with the releases that are shown.
 struct Package {
     identifier: Identifier,
     releases: Vec<Release>,
+}
+
+async fn package(app: &App, identifier: Identifier) -> StoreResult<Package> {
+    let releases = releases(app, &identifier).await?;
+    Ok(Package { identifier, releases })
 }
 
 async fn export(app: &App, owner: Option<&str>) -> ApiResult<Page> {
@@ -54,11 +63,11 @@ async fn export(app: &App, owner: Option<&str>) -> ApiResult<Page> {
         let portion = snapshot.portion(after.as_ref(), PORTION);
         let Some(last) = portion.last() else { break };
         after = Some(last.identifier.clone());
-        for entry in portion.into_iter().filter(|entry| entry.format == FORMAT) {
-            let identifier = entry.identifier;
-            let releases = releases(app, &identifier).await?;
-            packages.push(Package { identifier, releases });
-        }
+        let ours = portion.into_iter().filter(|entry| entry.format == FORMAT);
+        // Futures in a list: as a mapped stream, a handler that awaits this is not known to be `Send`.
+        let reads: Vec<_> = ours.map(|entry| package(app, entry.identifier)).collect();
+        let read = futures_util::stream::iter(reads).buffered(READS);
+        packages.extend(read.try_collect::<Vec<_>>().await?);
     }
     let mut sources = Sources::default();
     for package in &packages {

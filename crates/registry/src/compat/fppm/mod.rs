@@ -12,10 +12,11 @@ pub(crate) mod repository;
 use axum::Router;
 use axum::routing::{get, post};
 use packhouse_core::api::ErrorCode;
+use packhouse_core::fppm::{Shortname, clash};
 use packhouse_core::identifier::Identifier;
 use packhouse_core::release::Release;
 
-use crate::app::App;
+use crate::app::{App, Service};
 use crate::error::ApiError;
 use crate::ports::StoreError;
 
@@ -56,6 +57,39 @@ async fn releases(app: &App, identifier: &Identifier) -> Result<Vec<Release>, St
         release.described.format == FORMAT && marks.quarantined.is_none() && marks.removed.is_none()
     });
     Ok(all)
+}
+
+/// Packages of the owner that F Prime's client takes for this one, or this one for them: the shorter name
+/// and the longer of each pair.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn clashes(
+    service: &Service,
+    identifier: &Identifier,
+) -> Result<Vec<(Shortname, Shortname)>, StoreError> {
+    let snapshot = service.reads.catalogue.snapshot(service).await?;
+    // No name is below this one, so the owner's packages follow.
+    let Ok(first) = Identifier::new(identifier.owner(), "0") else { return Ok(Vec::new()) };
+    let (mut others, mut after) = (Vec::new(), first);
+    while others.len() < export::PACKAGES {
+        let portion = snapshot.portion(Some(&after), export::PORTION);
+        let full = portion.len() == export::PORTION;
+        for entry in portion {
+            after = entry.identifier;
+            if after.owner_key() != identifier.owner_key() {
+                return Ok(clash::beside(identifier, &others));
+            }
+            if entry.format == FORMAT {
+                others.push(after.clone());
+            }
+        }
+        if !full {
+            break;
+        }
+    }
+    Ok(clash::beside(identifier, &others))
 }
 
 /// The highest of the releases that are not yanked, among final ones or among prereleases.

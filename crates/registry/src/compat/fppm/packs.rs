@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use packhouse_core::fppm::Commit;
 use packhouse_core::fppm::git::{self, Subject};
-use packhouse_core::fppm::registry::Commit;
 use packhouse_core::release::Release;
 use tokio::sync::Semaphore;
 
