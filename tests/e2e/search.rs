@@ -148,15 +148,63 @@ fn what_packages_of_every_ecosystem_offer_is_found_by_its_kind() {
         command.args(arguments).env("PACKHOUSE_REGISTRY", world.registry.url());
         command.env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1").outcome().told()
     };
-    assert_snapshot!(shown(&[]));
-    assert_snapshot!(shown(&["--kind", "process"]));
-    assert_snapshot!(shown(&["growth"]));
-    assert_snapshot!(shown(&["--kind", "block", "sink"]));
-    assert_snapshot!(shown(&["--kind", "schema"]));
-    assert_snapshot!(shown(&["--kind", "proces"]));
-    assert_snapshot!(shown(&["--format", "atto"]));
-    assert_snapshot!(shown(&["--kind", "process", "--format", "ato"]));
-    assert_snapshot!(shown(&["--page", "9"]));
+    assert_snapshot!(shown(&[]), @"
+    exit 0
+    acme/Acme-Moon@0.3.0    apl        The phase of the moon on a day
+        packhouse apl get Acme-Moon-v0.3.0 --uri REGISTRY/apl
+    acme/disk-watch@1.1.0   attune     Reports how full disks are, and warns before they are full
+        packhouse attune install disk-watch --index REGISTRY/attune/index.json
+    acme/pbg-growth@0.2.0   pyproject  Exponential growth of a population as a process-bigraph process
+        pip install REGISTRY/blobs/sha256/HEX/acme-pbg-growth-0.2.zip
+    acme/sensor@1.0.0       ato        Reads a temperature with a thermistor and gives a filtered voltage
+        ato add acme/sensor
+    acme/Thermometer@1.2.3  fppm       Reads a temperature over I2C and reports it as telemetry
+        fppm install --package acme/Thermometer
+    acme/units@2.1.0        packhouse  Units of measurement as data, and a schema for measured values
+        packhouse add acme/units
+    acme/usb-c-sink@1.0.0   kicad      A USB-C connector that asks for 5 V at 3 A, as a sheet
+        packhouse add acme/usb-c-sink
+    ");
+    assert_snapshot!(shown(&["--kind", "process"]), @"
+    exit 0
+    process pbg_growth.processes.Growth  acme/pbg-growth@0.2.0  Exponential growth of a population as a process-bigraph process
+        pip install REGISTRY/blobs/sha256/HEX/acme-pbg-growth-0.2.zip
+    ");
+    assert_snapshot!(shown(&["growth"]), @"
+    exit 0
+    acme/pbg-growth@0.2.0  pyproject  process pbg_growth.processes.Growth  Exponential growth of a population as a process-bigraph process
+        pip install REGISTRY/blobs/sha256/HEX/acme-pbg-growth-0.2.zip
+    ");
+    assert_snapshot!(shown(&["--kind", "block", "sink"]), @"
+    exit 0
+    block usb-c-sink  sheets/usb-c-sink.kicad_sch  acme/usb-c-sink@1.0.0  A USB-C connector that asks for 5 V at 3 A, as a sheet
+        packhouse add acme/usb-c-sink
+    ");
+    assert_snapshot!(shown(&["--kind", "schema"]), @"
+    exit 0
+    schema measurement  schemas/measurement.json  acme/units@2.1.0  Units of measurement as data, and a schema for measured values
+        packhouse add acme/units
+    ");
+    assert_snapshot!(shown(&["--kind", "proces"]), @"
+    exit 2
+    error: there is no kind `proces`
+    hint: did you mean `process`? kinds are: action, block, build, config-object, entry-point, footprint, gui-script, namespace, process, rule, schema, script, sensor, step, symbol, table, trigger, workflow
+      see: `packhouse explain bad-request`
+    ");
+    assert_snapshot!(shown(&["--format", "atto"]), @"
+    exit 2
+    error: there is no format `atto`
+    hint: did you mean `ato`? formats are: apl, ato, attune, fppm, kicad, packhouse, pyproject
+      see: `packhouse explain bad-request`
+    ");
+    assert_snapshot!(shown(&["--kind", "process", "--format", "ato"]), @"
+    exit 0
+    note: there is nothing
+    ");
+    assert_snapshot!(shown(&["--page", "9"]), @"
+    exit 0
+    note: there is no page 9: 7 were found
+    ");
     assert_eq!(world.search(&["--page", "0"]).code, 2);
     assert_eq!(world.search(&["--limit", "101"]).code, 2);
     let coloured = {
