@@ -87,8 +87,11 @@ impl Snapshot {
         let words = Words::new(asked.query);
         let most = asked.first.saturating_add(asked.limit);
         let found = self.search_among(asked.query, &asked.facets(), most, COUNTED);
+        let mut left = LOOKED_AT;
         let hits = found.entries.into_iter().skip(asked.first).map(|entry| {
-            let mut exports = named(&words, entry.exports.iter());
+            let looked_at = entry.exports.len().min(left);
+            left -= looked_at;
+            let mut exports = named(&words, entry.exports.iter().take(looked_at));
             exports.truncate(SHOWN);
             (entry, exports)
         });
