@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use packhouse_core::api::read::Offer;
 use packhouse_core::digest::{Digest, Hasher};
 use packhouse_lambda::views::Manifest;
 use packhouse_registry::catalogue::{Base, Entry};
@@ -35,6 +36,8 @@ const COSTS: &[(&str, &str, usize, usize)] = &[
     ("a closure of 100 packages", "/v1/closure?root=acme/c000", 1, 100),
     ("a search", "/v1/packages?query=regulator", 1, 3),
     ("a search with slips", "/v1/packages?query=regulatr%20psrt", 1, 3),
+    ("exports of a kind", "/v1/search?kind=build&page=40", 1, 3),
+    ("exports of a kind, by words", "/v1/search?kind=build&query=quiet%20part77", 1, 3),
     ("the list of all packages", "/v1/packages/all", 1, 3),
     ("events", "/v1/events?after=0", 4, 0),
     ("health", "/healthz", 4, 0),
@@ -110,7 +113,16 @@ fn catalogue(world: &World) {
         repository: format!("https://git.example/owner{:03}/part-{n:06}", n % 1_000),
         homepage: None,
         format: "ato".to_owned(),
-        words: vec![format!("Part{n}"), words[n / 64 % 8].to_owned()],
+        keywords: vec![words[n / 64 % 8].to_owned()],
+        exports: vec![Offer {
+            kind: "build".to_owned(),
+            name: format!("Part{n}"),
+            module: None,
+            path: Some("part.ato".to_owned()),
+        }],
+        native: None,
+        held: false,
+        archive: None,
         downloads: (PACKAGES - n) as u64,
     };
     let entries: BTreeMap<_, _> =

@@ -32,6 +32,7 @@ mod protocol;
 mod publish;
 mod races;
 mod rehearsal;
+mod search;
 mod secrets;
 mod two_registries;
 mod webhook;

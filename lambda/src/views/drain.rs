@@ -150,7 +150,8 @@ impl Drain {
                 return Ok(None); // a policy or a reservation came first
             }
             let downloads = stats(&counts, None, self.app.clock.now()).total_downloads;
-            let entry = latest(releases.clone()).map(|latest| Entry::of(latest, downloads));
+            let entry =
+                latest(releases.clone()).map(|latest| Entry::of(latest, head.as_ref(), downloads));
             let file = written(&index_of(head.as_ref(), id, releases))?;
             let control = "public, max-age=60";
             if self.views.put(&key, file, "application/json", control, tag.as_ref()).await? {

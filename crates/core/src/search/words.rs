@@ -44,6 +44,38 @@ pub(super) fn code_words(name: &str) -> Vec<String> {
     all
 }
 
+/// The words of a query, to be looked for in names that are not in the index by themselves.
+#[derive(Clone, Debug)]
+pub struct Words(Vec<String>);
+
+impl Words {
+    /// Those that a search for `query` reads.
+    pub fn new(query: &str) -> Self {
+        let query = query.trim();
+        let query = &query[..query.floor_char_boundary(super::QUERY_BYTES)];
+        Self(words(query).into_iter().take(super::QUERY_WORDS).collect())
+    }
+
+    /// How many of them `name` has, the last one possibly unfinished.
+    pub fn in_name(&self, name: &str) -> usize {
+        self.count(name, |part, word, last| part == word || (last && part.starts_with(word)))
+    }
+
+    /// How many of them `name` has with the slips that a search forgives.
+    pub fn near_name(&self, name: &str) -> usize {
+        self.count(name, |part, word, _| {
+            let slips = super::typo::slips(word.chars().count());
+            slips > 0 && strsim::osa_distance(part, word) <= slips
+        })
+    }
+
+    fn count(&self, name: &str, fits: impl Fn(&str, &str, bool) -> bool) -> usize {
+        let (parts, last) = (code_words(name), self.0.len().saturating_sub(1));
+        let words = self.0.iter().enumerate();
+        words.filter(|(at, word)| parts.iter().any(|part| fits(part, word, *at == last))).count()
+    }
+}
+
 /// The word that is being read.
 #[derive(Default)]
 struct Word {
@@ -84,6 +116,18 @@ mod tests {
         assert_eq!(words("датчик温度 Straße İx"), ["датчик温度", "straße", "ix"]);
         assert!(words(" -/_\u{301}").is_empty());
         assert_eq!(words(&"é".repeat(100))[0].chars().count(), WORD_CHARS);
+    }
+
+    #[test]
+    fn words_of_a_query_are_looked_for_in_a_name() {
+        let count = |query: &str, name: &str| Words::new(query).in_name(name);
+        assert_eq!(count("tumor growth", "TumorGrowth"), 2);
+        assert_eq!(count("growth rate", "TumorGrowth"), 1);
+        assert_eq!(count("tumor gro", "tumor_growth"), 2, "the last one may be unfinished");
+        assert_eq!(count("gro tumor", "TumorGrowth"), 1);
+        assert_eq!(count("cells", "TumorGrowth"), 0);
+        let near = |query: &str| Words::new(query).near_name("TumorGrowth");
+        assert_eq!([near("tumr"), near("tmr"), near("grwth tumor")], [1, 0, 2]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use packhouse_core::release::{Head, Release};
 
 use crate::app::App;
 use crate::cache::{Fresh, Page};
+use crate::catalogue::Entry;
 use crate::downloads::stats;
 use crate::error::ApiResult;
 use crate::read::{self, Id};
@@ -52,7 +53,6 @@ pub(crate) async fn package(State(app): State<App>, Id(id): Id) -> ApiResult<Pag
             rendered.unwrap_or_else(|_| "<p class=dim>This README cannot be shown.</p>".to_owned())
         }
     };
-    let name = escape::html(head.as_ref().map_or(&latest.identifier, |h| &h.identifier).key());
     let shown = escape::html(&latest.identifier.to_string());
     let mut body = String::with_capacity(readme.len() + 8_192);
     let version = escape::html(latest.version.text());
@@ -61,10 +61,8 @@ pub(crate) async fn package(State(app): State<App>, Id(id): Id) -> ApiResult<Pag
         let _ = write!(body, "<p class=lead>{}</p>", escape::html(&latest.described.summary));
     }
     notices(&mut body, &latest);
-    let install = match latest.described.format.as_str() {
-        "ato" => format!("ato add {name}@{version}"),
-        _ => format!("packhouse add {name}@{version}"),
-    };
+    let entry = Entry::of(latest.clone(), head.as_ref(), 0);
+    let install = escape::html(&entry.install(&app.settings));
     let _ =
         write!(body, "<pre><code>{install}</code></pre><article>{readme}</article></div><aside>");
     facts(&mut body, &app, &latest, head.as_ref());
