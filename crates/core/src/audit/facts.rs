@@ -6,6 +6,7 @@ use super::circuit;
 use crate::digest::TreeDigest;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
+use crate::quality::Advisories;
 use crate::tree::{PathError, Tree};
 use crate::version::Version;
 
@@ -46,6 +47,8 @@ pub struct RegistryFacts {
     /// Dependencies that the registry holds, and of them no release that fits: the dependency's text
     /// and its requirement's.
     pub missing_releases: Vec<(String, String)>,
+    /// Versions in service of the dependencies that the registry holds, by their text.
+    pub held: BTreeMap<String, Vec<Version>>,
 }
 
 /// What the strict rules look at beside the rest; gathered by the caller who asks for them.
@@ -94,6 +97,8 @@ pub struct Facts<'a> {
     pub strict: Option<&'a Strict>,
     /// The versions of the tools that are here, by name, as far as the caller found them out.
     pub tools: Option<&'a BTreeMap<String, Version>>,
+    /// The advisories that are known, where some were given.
+    pub advisories: Option<&'a Advisories>,
     /// The limits of the registry.
     pub limits: &'a Limits,
 }
@@ -110,6 +115,7 @@ impl<'a> Facts<'a> {
             registry: None,
             strict: None,
             tools: None,
+            advisories: None,
             limits,
         }
     }

@@ -134,7 +134,11 @@ async fn entry(service: &Service, identifier: &Identifier) -> StoreResult<Option
 }
 
 /// The number of the newest event, 0 before the first: found by halving, not by reading them all.
-pub(crate) async fn newest_event(ledger: &dyn Ledger) -> StoreResult<u64> {
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn newest_event(ledger: &dyn Ledger) -> StoreResult<u64> {
     let (mut low, mut step) = (0_u64, 1_u64);
     // Numbers have no gaps, so there is one above `n` exactly if the newest is.
     while !ledger.events(low.saturating_add(step), 1).await?.is_empty() {
