@@ -72,7 +72,7 @@ impl Watch {
         let advisories = self.advisories().await?;
         let all = self.scanned.filter(|(_, at)| at.elapsed() < ALL);
         let (scope, last_event) = match all {
-            Some((after, _)) => self.since(after).await?,
+            Some((after, _)) => self.since(after, &advisories).await?,
             // Before the packages are listed: what happens meanwhile is then looked at twice.
             None => (Scope::All, newest_event(self.app.ledger.as_ref()).await?),
         };
@@ -106,12 +106,16 @@ impl Watch {
         read.ok_or_else(|| unreadable("they were not read".to_owned()))
     }
 
-    /// The packages that something happened to after the event `after`, and the newest event.
-    async fn since(&self, mut after: u64) -> StoreResult<(Scope, u64)> {
+    /// The packages that something happened to after the event `after`, and the newest event. All, where
+    /// an advisory is about one of them: requirements of others may lead elsewhere now.
+    async fn since(&self, mut after: u64, advisories: &Advisories) -> StoreResult<(Scope, u64)> {
         let mut packages = BTreeSet::new();
         loop {
             let events = self.app.ledger.events(after, EVENTS).await?;
-            let Some(last) = events.last() else { return Ok((Scope::Some(packages), after)) };
+            let Some(last) = events.last() else {
+                let about = packages.iter().any(|package| advisories.name(package));
+                return Ok((if about { Scope::All } else { Scope::Some(packages) }, after));
+            };
             after = last.number;
             packages.extend(events.into_iter().map(|event| event.identifier));
         }

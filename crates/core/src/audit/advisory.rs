@@ -71,7 +71,9 @@ impl Advisory {
         }
         let help = match (&hit.fixed, &name) {
             (Some(fixed), Some(_)) => format!("require {} or later", quote(fixed)),
-            (Some(fixed), None) => format!("what {} did mends it", quote(fixed)),
+            (Some(fixed), None) => {
+                format!("{} mends it: publish that, or a later one", quote(fixed))
+            }
             (None, _) => "no version is named that mends it: read the advisory".to_owned(),
         };
         let place = match hit.dependency {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::candidates::Judge;
 use super::osv::{Advisory, Affected, Ecosystem, normalised};
 use crate::audit::target_text;
 use crate::identifier::Identifier;
@@ -83,15 +84,9 @@ impl Advisories {
             let own = subject.identifier.map(|id| (Ecosystem::Packhouse, id.key().to_owned()));
             let native = subject.native.and_then(python);
             for (advisory, affected) in own.into_iter().chain(native).flat_map(|n| self.of(n)) {
-                if affected.affects(version) {
-                    found.push(Match {
-                        advisory,
-                        dependency: None,
-                        version: version.clone(),
-                        affected: affected.says(),
-                        fixed: affected.fix(version),
-                        certain: true,
-                    });
+                let judge = Judge::new(affected, version.order());
+                if judge.affects(version) {
+                    found.push(matched(advisory, &judge, None, version, true));
                 }
             }
         }
@@ -114,6 +109,11 @@ impl Advisories {
     /// Whether there is any about what `target` names, whatever its version.
     pub fn concern(&self, target: &Target) -> bool {
         names(target).is_some_and(|name| self.by_package.contains_key(&name))
+    }
+
+    /// Whether there is any about this package, whatever its version.
+    pub fn name(&self, identifier: &Identifier) -> bool {
+        self.by_package.contains_key(&(Ecosystem::Packhouse, identifier.key().to_owned()))
     }
 
     fn of(&self, name: (Ecosystem, String)) -> Vec<(&Advisory, &Affected)> {
@@ -149,29 +149,41 @@ fn needed<'a>(
 ) -> Option<Match<'a>> {
     let requirement = dependency.requirement.as_ref();
     let admits = |version: &&Version| requirement.is_none_or(|r| r.admits(version));
+    let order = held.first().map(Version::order);
+    let order = order.or(affected.order()).unwrap_or_else(|| order_of(requirement));
+    let judge = Judge::new(affected, order);
     let guessed;
     let known = if held.is_empty() {
-        let order = affected.order().unwrap_or_else(|| order(requirement));
-        guessed = affected.candidates(order, requirement.into_iter().flat_map(named));
+        guessed = judge.candidates(requirement.into_iter().flat_map(named));
         &guessed[..]
     } else {
         held
     };
     let admitted: Vec<&Version> = known.iter().filter(admits).collect();
     let newest = *admitted.iter().max_by(|a, b| a.preference().cmp(&b.preference()))?;
-    let certain = affected.affects(newest);
+    let certain = judge.affects(newest);
     let version = match certain {
         true => newest,
-        false => admitted.into_iter().filter(|version| affected.affects(version)).max()?,
+        false => admitted.into_iter().filter(|version| judge.affects(version)).max()?,
     };
-    Some(Match {
+    Some(matched(advisory, &judge, Some(dependency), version, certain))
+}
+
+fn matched<'a>(
+    advisory: &'a Advisory,
+    judge: &Judge<'_>,
+    dependency: Option<&'a Dependency>,
+    version: &Version,
+    certain: bool,
+) -> Match<'a> {
+    Match {
         advisory,
-        dependency: Some(dependency),
+        dependency,
         version: version.clone(),
-        affected: affected.says(),
-        fixed: affected.fix(version),
+        affected: judge.says(),
+        fixed: judge.fix(version),
         certain,
-    })
+    }
 }
 
 /// The versions that a requirement names.
@@ -181,7 +193,7 @@ fn named(requirement: &Requirement) -> impl Iterator<Item = &str> {
 }
 
 /// The order that versions of a requirement's grammar most likely have.
-fn order(requirement: Option<&Requirement>) -> Order {
+fn order_of(requirement: Option<&Requirement>) -> Order {
     match requirement.map(Requirement::grammar) {
         Some(Grammar::Pep508) => Order::Pep440,
         Some(Grammar::Apl) => Order::Apl,

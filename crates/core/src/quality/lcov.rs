@@ -19,7 +19,9 @@ const HELP: &str =
 /// Coverage of one or more reports.
 #[derive(Default)]
 pub struct Reader {
-    files: HashMap<String, File>,
+    /// The place of each file in `files`, by its path.
+    places: HashMap<String, usize>,
+    files: Vec<File>,
     held: usize,
 }
 
@@ -71,7 +73,7 @@ impl Reader {
     /// [`ReportError`] at the first line that is wrong, and for a report without a source file.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), ReportError> {
         let text = super::text(bytes)?;
-        let mut record: Option<Record> = None;
+        let mut record: Option<Record<'_>> = None;
         let mut records = 0_usize;
         let mut number = 0;
         for line in text.lines() {
@@ -91,7 +93,7 @@ impl Reader {
                 let done = record.take();
                 let done =
                     done.ok_or_else(|| wrong("a record ends that did not begin".to_owned()))?;
-                self.files.entry(done.path).or_default().totals(done.totals).map_err(wrong)?;
+                self.files[done.file].totals(done.totals).map_err(wrong)?;
                 records += 1;
                 continue;
             }
@@ -99,10 +101,16 @@ impl Reader {
                 return Err(wrong(format!("`{}` is no line of a tracefile", excerpt(line, 60))));
             };
             match (key, &mut record) {
-                ("SF", None) if !value.is_empty() => record = Some(Record::new(value)),
+                ("SF", None) if !value.is_empty() => {
+                    let file = *self.places.entry(value.to_owned()).or_insert(self.files.len());
+                    if file == self.files.len() {
+                        self.files.push(File::default());
+                    }
+                    record = Some(Record { path: value, file, totals: Default::default() });
+                }
                 ("SF", None) => return Err(wrong("`SF:` names no file".to_owned())),
                 ("SF", Some(open)) => {
-                    let open = excerpt(&open.path, 200);
+                    let open = excerpt(open.path, 200);
                     return Err(wrong(format!("the record of `{open}` has no `end_of_record`")));
                 }
                 // A test's name may stand before its files.
@@ -111,12 +119,8 @@ impl Reader {
                     return Err(wrong(format!("`{}:` stands before any `SF:`", excerpt(key, 20))));
                 }
                 (_, Some(record)) => {
-                    let new = self
-                        .files
-                        .entry(record.path.clone())
-                        .or_default()
-                        .line(record, key, value)
-                        .map_err(wrong)?;
+                    let totals = &mut record.totals;
+                    let new = self.files[record.file].line(totals, key, value).map_err(wrong)?;
                     self.held += usize::from(new);
                     if self.held > HELD {
                         return Err(wrong(format!(
@@ -128,7 +132,7 @@ impl Reader {
         }
         let end = format!("line {}", number.max(1));
         if let Some(open) = record {
-            let open = excerpt(&open.path, 200);
+            let open = excerpt(open.path, 200);
             let message = format!("it ends in the record of `{open}`, without `end_of_record`");
             return Err(ReportError::new(end, message, HELP));
         }
@@ -145,7 +149,7 @@ impl Reader {
             sum.found = sum.found.saturating_add(more.found);
             sum.hit = sum.hit.saturating_add(more.hit);
         };
-        for file in self.files.values() {
+        for file in &self.files {
             add(&mut sum.lines, file.lines.covered());
             add(&mut sum.functions, file.functions.covered());
             add(&mut sum.branches, file.branches.covered());
@@ -155,23 +159,21 @@ impl Reader {
 }
 
 /// The record that is open.
-struct Record {
-    path: String,
-    /// What `LF`, `LH`, `FNF`, `FNH`, `BRF` and `BRH` say: lines, functions, branches.
-    totals: [Covered; 3],
+struct Record<'a> {
+    path: &'a str,
+    /// The place of its file.
+    file: usize,
+    totals: Totals,
 }
 
-impl Record {
-    fn new(path: &str) -> Self {
-        Self { path: path.to_owned(), totals: [Covered::default(); 3] }
-    }
-}
+/// What `LF`, `LH`, `FNF`, `FNH`, `BRF` and `BRH` say: of lines, functions, branches.
+type Totals = [Covered; 3];
 
 impl File {
     /// Takes one line of a record in; whether something is held for it that was not before.
-    fn line(&mut self, record: &mut Record, key: &str, value: &str) -> Result<bool, String> {
+    fn line(&mut self, totals: &mut Totals, key: &str, value: &str) -> Result<bool, String> {
         let count = || count(key, value);
-        let [lines, functions, branches] = &mut record.totals;
+        let [lines, functions, branches] = totals;
         match key {
             "DA" => {
                 let (line, rest) = two(key, value)?;
@@ -222,7 +224,7 @@ impl File {
     }
 
     /// The totals at the end of a record.
-    fn totals(&mut self, totals: [Covered; 3]) -> Result<(), String> {
+    fn totals(&mut self, totals: Totals) -> Result<(), String> {
         let kinds = [&mut self.lines.total, &mut self.functions.total, &mut self.branches.total];
         for ((kind, total), what) in
             kinds.into_iter().zip(totals).zip(["lines", "functions", "branches"])

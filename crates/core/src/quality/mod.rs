@@ -64,3 +64,6 @@ fn text(bytes: &[u8]) -> Result<&str, ReportError> {
         ReportError::at_byte(&whole, whole.len(), "a byte is not UTF-8", help)
     })
 }
+
+#[cfg(test)]
+mod tests;

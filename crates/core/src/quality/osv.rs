@@ -20,8 +20,10 @@ const ID_BYTES: usize = 100;
 const NAME_BYTES: usize = 300;
 /// Packages, ranges, events, aliases that one advisory may name.
 const MANY: usize = 2_000;
+/// Events in all ranges of one package.
+const EVENTS: usize = 500;
 /// Versions that one advisory may list for a package.
-const VERSIONS: usize = 50_000;
+const VERSIONS: usize = 10_000;
 
 const SCHEMA: &str = "write it as https://ossf.github.io/osv-schema says";
 
@@ -60,6 +62,16 @@ pub struct Affected {
     pub ranges: Vec<Range>,
     /// Single versions.
     pub versions: Vec<String>,
+}
+
+impl Affected {
+    /// The order of the versions of its package, where the ecosystem has one.
+    pub(super) fn order(&self) -> Option<Order> {
+        match self.ecosystem {
+            Ecosystem::PyPi => Some(Order::Pep440),
+            Ecosystem::Packhouse => None,
+        }
+    }
 }
 
 /// A range of versions: what starts and what ends it.
@@ -150,6 +162,10 @@ pub fn read(bytes: &[u8]) -> Result<Option<Advisory>, ReportError> {
         let message = format!("it has {} bytes, at most {ADVISORY_BYTES} are read", bytes.len());
         return Err(ReportError::new("the file", message, "one file holds one advisory"));
     }
+    // Its members have names: a list of the same values is none.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ReportError::new("line 1, column 1", "it is no JSON object", SCHEMA));
+    }
     let wire: Wire = serde_json::from_slice(bytes).map_err(|error| {
         let at = format!("line {}, column {}", error.line(), error.column());
         let text = error.to_string();
@@ -221,6 +237,9 @@ fn package(at: &str, entry: WireAffected) -> Result<Option<Affected>, ReportErro
         Some(package) => named(at, package)?,
         None => None,
     };
+    let events = wire_ranges.iter().map(|range| range.events.len()).sum();
+    // Ranges of commits are not compared, so they may have as many as they like.
+    bounded(&format!("events in `{at}.ranges`"), if known.is_some() { events } else { 0 }, EVENTS)?;
     let mut ranges = Vec::new();
     for (number, wire) in wire_ranges.into_iter().enumerate() {
         let at = format!("{at}.ranges[{number}]");
@@ -272,7 +291,6 @@ fn range(
             return Err(ReportError::new(format!("`{at}.type`"), message, help));
         }
     };
-    bounded(&format!("`{at}.events`"), wire.events.len(), MANY)?;
     let mut events = Vec::new();
     for (number, object) in wire.events.iter().enumerate() {
         let at = format!("`{at}.events[{number}]`");
