@@ -159,7 +159,7 @@ fn a_broken_report_stops_a_publish_before_anybody_is_asked() {
     let contradiction = "SF:a\nLF:1\nLH:2\nend_of_record\n";
     for (option, text, told) in [
         ("--test-report", entities, "line 1, column 1: it has a document type"),
-        ("--test-report", half, "line 7, column"),
+        ("--test-report", half, "line 6, column 3: not well-formed XML"),
         ("--coverage", "SF:a\nDA:1,x\nend_of_record\n", "line 2: `DA:` has `x`"),
         ("--coverage", contradiction, "line 4: 2 of 1 lines are reached"),
     ] {

@@ -104,7 +104,7 @@ fn broken_advisories_are_refused_with_place_and_reason() {
     let broken = [
         ("".to_owned(), "line 1, column 1", "no JSON object"),
         ("[]".to_owned(), "line 1, column 1", "no JSON object"),
-        (with("").replace("}", ""), "line 1, column 65", "EOF"),
+        (with("").replace("}", ""), "line 1, column 64", "EOF"),
         ("{\n\"id\": }".to_owned(), "line 2, column 7", "expected value"),
         ("{\"id\": \"X\"}".to_owned(), "line 1, column 11", "missing field `modified`"),
         (with("").replace("X-1", ""), "`id`", "is no id"),
