@@ -427,14 +427,24 @@ pub(crate) struct Info {
 #[command(after_help = "\
 Examples:
   packhouse search temperature sensor
+  packhouse search growth --kind process     what packages offer, of one kind
+  packhouse search --format kicad --page 2   without words: all there is
   packhouse search acme/ --limit 50")]
 pub(crate) struct Search {
     /// Words
-    #[arg(required = true)]
     pub(crate) words: Vec<String>,
-    /// The most packages to show
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) limit: usize,
+    /// Find what packages offer: `process`, `step`, `block`, `build`, `action`, ...
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Only packages of this format: `ato`, `kicad`, `pyproject`, ...
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Hits of a page, at most 100
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) limit: u32,
+    /// The page, from 1
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) page: u32,
 }
 
 #[derive(Args, Debug)]

@@ -141,6 +141,16 @@ fn reports_become_a_claim_that_readers_see() {
     }
     let shown = desk.run(&["info", "acme/kit", "--json"]).ok().json();
     assert_eq!(shown["release"]["quality"], claim);
+    assert_eq!(get("/v1/packages?query=kit")["packages"][0]["quality"], claim);
+    let found = desk.run(&["search", "kit"]).ok();
+    assert!(
+        found.stdout.contains(
+            "tests 3: 1 passed, 1 failed, 1 skipped, in 1.7 s; coverage 66.6 % of 3 lines"
+        ),
+        "{found}"
+    );
+    let page = String::from_utf8(desk.registry.fetch("/p/acme/kit").1).unwrap();
+    assert!(page.contains("<h2>Tests</h2>3: 1 passed, 1 failed, 1 skipped, in 1.7 s"), "{page}");
 
     // The same content with other reports, and with none: what was said first stays.
     let other = desk.write("other.xml", "<testsuite><testcase/></testsuite>");
@@ -215,6 +225,11 @@ fn advisories_turn_up_without_a_publish_and_withdrawn_ones_vanish() {
     let line = "advisories  PKH-1 through acme/base (<1.1.0, fixed in 1.1.0)";
     assert!(shown.stdout.contains(line), "{shown}");
 
+    let hit = || desk.registry.get("/v1/packages?query=kit")["packages"][0]["advisories"].clone();
+    assert_eq!(hit(), json!(["PKH-1"]));
+    let found = desk.run(&["search", "kit"]).ok();
+    assert!(found.stdout.contains("    advisories PKH-1\n"), "{found}");
+
     // A release that mends it: the requirement leads there, and nobody published the kit again.
     let mended = desk.package("base", "1.1.0", "");
     desk.publish(&mended, "base", "1.1.0", &[]).ok();
@@ -235,6 +250,7 @@ fn advisories_turn_up_without_a_publish_and_withdrawn_ones_vanish() {
     desk.write("osv/two.json", &gone);
     desk.wait_for_advisories("kit", &[]);
     desk.wait_for_advisories("base", &[]);
+    assert_eq!(hit(), json!([]), "a search shows the same");
     let release = desk.registry.get("/v1/package/acme/kit/releases/1.0.0");
     assert_eq!(release["info"]["publisher"]["kind"], "oidc", "the release itself is as it was");
     let events = desk.registry.get("/v1/package/acme/kit/-/events");

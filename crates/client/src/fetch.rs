@@ -477,6 +477,7 @@ mod tests {
             identifier: "acme/x".to_owned(),
             native: None,
             latest: Some("9.9.9".to_owned()),
+            exports: Vec::new(),
             versions: versions.collect(),
         }
     }

@@ -32,6 +32,7 @@ pub mod walk;
 
 pub use error::{ClientError, Refusal};
 pub use http::Client;
+pub use manage::Wanted;
 pub use url::RegistryUrl;
 
 /// Does `work` for every item on at most `at_once` threads; answers in the order of the items.

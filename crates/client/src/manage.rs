@@ -1,7 +1,7 @@
 //! What owners do to a package besides publishing, and what the registry tells about it.
 
 use packhouse_core::api::read::{
-    GithubAppAnswer, IndexFile, PackageAnswer, QueryAnswer, ReleaseAnswer,
+    GithubAppAnswer, IndexFile, PackageAnswer, QueryAnswer, ReleaseAnswer, SearchAnswer,
 };
 use packhouse_core::api::transfer::StaticSite;
 use packhouse_core::api::{
@@ -23,6 +23,21 @@ use crate::url::encode;
 /// The path of a package's own verbs and answers.
 fn package_path(identifier: &Identifier, rest: &str) -> String {
     format!("/v1/package/{}{rest}", identifier.key())
+}
+
+/// What [`Client::find`] looks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Words; blank for all there is.
+    pub query: &'a str,
+    /// What packages offer, of this kind; packages without one.
+    pub kind: Option<&'a str>,
+    /// Packages of this format only.
+    pub format: Option<&'a str>,
+    /// The page, from 1.
+    pub page: u32,
+    /// Hits of a page, 1 to 100.
+    pub limit: u32,
 }
 
 impl Client {
@@ -103,6 +118,22 @@ impl Client {
     /// Those of [`Client::get`].
     pub fn search(&self, query: &str) -> Result<QueryAnswer, ClientError> {
         self.get(&format!("/v1/packages?query={}", encode(query)))
+    }
+
+    /// A page of packages of any format, or of what they offer.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::get`].
+    pub fn find(&self, wanted: &Wanted<'_>) -> Result<SearchAnswer, ClientError> {
+        let Wanted { query, kind, format, page, limit } = wanted;
+        let mut path = format!("/v1/search?page={page}&limit={limit}&query={}", encode(query));
+        for (key, value) in [("kind", kind), ("format", format)] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{key}={}", encode(value)));
+            }
+        }
+        self.get(&path)
     }
 
     /// Asks what a publish would answer; nothing is stored. Without a token it is about what the

@@ -14,6 +14,7 @@ use crate::{admin, manage, pages, publish, read};
 /// The read side.
 #[derive(OpenApi)]
 #[openapi(paths(
+    read::find::find,
     read::search::query,
     read::search::all,
     read::package::show,

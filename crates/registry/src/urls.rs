@@ -15,17 +15,22 @@ pub fn archive_name(release: &Release) -> String {
 
 /// The permanent address of a release's archive.
 pub fn archive(settings: &Settings, release: &Release) -> String {
-    blob(settings, &release.digest, &archive_name(release))
+    settings.files_url().join(&archive_path(release))
+}
+
+/// The path of [`archive()`], below the URL of files.
+pub fn archive_path(release: &Release) -> String {
+    blob_path(&release.digest, &archive_name(release))
 }
 
 /// The permanent address of an attachment.
 pub fn attachment(settings: &Settings, attachment: &Attachment) -> String {
-    blob(settings, &attachment.digest, file_name(&attachment.path))
+    settings.files_url().join(&blob_path(&attachment.digest, file_name(&attachment.path)))
 }
 
 /// A blob under a file name: the digest decides what is served, the name what it is saved as.
-fn blob(settings: &Settings, digest: &Digest, name: &str) -> String {
-    settings.files_url().join(&format!("/blobs/sha256/{digest}/{}", escaped(name)))
+fn blob_path(digest: &Digest, name: &str) -> String {
+    format!("/blobs/sha256/{digest}/{}", escaped(name))
 }
 
 /// The package's page.

@@ -55,7 +55,13 @@ pub fn make(packages: usize) -> Corpus {
         let summary = (0..14).map(|_| words[random.zipf()].as_str()).collect::<Vec<_>>().join(" ");
         let downloads = 1_u64 << random.below(20);
         let downloads = downloads + random.next() % downloads;
-        documents.push(Document { identifier, summary, exports: Vec::new(), downloads });
+        documents.push(Document {
+            identifier,
+            summary,
+            exports: Vec::new(),
+            facets: Vec::new(),
+            downloads,
+        });
     }
     documents.sort_by(|a, b| a.identifier.cmp(&b.identifier));
 

@@ -198,6 +198,7 @@ pub fn ours(registry: &Registry) -> Known {
             identifier: identifier(package as u32).to_string(),
             native: None,
             latest: None,
+            exports: Vec::new(),
             versions: versions.iter().enumerate().map(entry).collect(),
         };
         known.add(&file).unwrap();

@@ -279,6 +279,73 @@ pub struct Hit {
     pub downloads: Option<u64>,
     /// The format's id.
     pub format: String,
+    /// What the publisher of the latest version claims of tests and coverage.
+    #[serde(default)]
+    pub quality: Option<Claim>,
+    /// Ids of the advisories about the latest version; `null` where it was not looked at.
+    #[serde(default)]
+    pub advisories: Option<Vec<String>>,
+}
+
+/// A thing that a package offers, as lists show it; the manifest says all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Offer {
+    /// One word: `process`, `block`, `build`, ...
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The module that it is imported from, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// The file it stands in, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl From<&Export> for Offer {
+    fn from(export: &Export) -> Self {
+        let module = export.details.get("module").and_then(serde_json::Value::as_str);
+        Self {
+            kind: export.kind.clone(),
+            name: export.name.clone(),
+            module: module.map(str::to_owned),
+            path: export.path.clone(),
+        }
+    }
+}
+
+/// `GET /v1/search`: a page of packages, or of what they offer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SearchAnswer {
+    /// 1.
+    pub schema: u32,
+    /// Best match first; by identifier where nothing was asked for.
+    pub hits: Vec<SearchHit>,
+    /// How many hits there are on all pages; of a query, counted up to 1,000.
+    pub total: u64,
+    /// The page, from 1.
+    pub page: u32,
+    /// Hits of a page, at most.
+    pub limit: u32,
+    /// The page that follows; `null` on the last one.
+    pub next: Option<u32>,
+}
+
+/// A package that was found, or something that it offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SearchHit {
+    /// The package.
+    #[serde(flatten)]
+    pub package: Hit,
+    /// Whether the latest version is a yanked one, for want of others.
+    pub yanked: bool,
+    /// The ecosystem's own name, where the package holds it.
+    pub native: Option<NativeName>,
+    /// The line by which a user of its community installs it, for a shell of POSIX.
+    pub install: String,
+    /// Where a kind was asked for, the one export that this hit is; else those whose names were asked
+    /// for, at most 5.
+    pub exports: Vec<Offer>,
 }
 
 /// `GET /v1/package/{id}/-/manifest/{version}`: what a release says of itself, in full.
@@ -321,6 +388,9 @@ pub struct IndexFile {
     pub native: Option<NativeName>,
     /// The latest version: the newest that is not yanked, stable ones before prereleases.
     pub latest: Option<String>,
+    /// What the latest version offers. Left out of closures, whose readers resolve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<Offer>,
     /// Every version that was ever released, highest first.
     pub versions: Vec<IndexVersion>,
 }

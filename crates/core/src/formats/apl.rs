@@ -2,8 +2,9 @@
 
 use super::edit::{self, parse, splice, split_mark};
 use super::fields::{At, Reader, load};
+use super::install::word;
 use super::value::{Entry, Node, Source, Value};
-use super::{Broken, Edit, EditError, Format, Found, json5};
+use super::{Broken, Edit, EditError, Format, Found, Installed, json5};
 use crate::apl::{FILE, Need, NeedError, ProjectId};
 use crate::audit::target_text;
 use crate::manifest::{Dependency, Export, Field, Manifest, Name, Target};
@@ -52,6 +53,14 @@ impl Format for Apl {
     }
     fn fields(&self) -> [&'static str; 5] {
         ["group and name", "version", "repository", "license", "description"]
+    }
+    fn kinds(&self) -> &'static [(&'static str, &'static str)] {
+        &[("namespace", "the namespace that an APL package makes")]
+    }
+    fn install(&self, package: &Installed<'_>) -> String {
+        let Some(name) = package.shown() else { return package.fetch() };
+        let id = word(&format!("{name}-v{}", package.version));
+        format!("packhouse apl get {id} --uri {}/apl", package.registry)
     }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, |source| manifest(source).map(Some))

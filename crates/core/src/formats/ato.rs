@@ -7,7 +7,7 @@ use super::dependencies::{self, Edit, EditError, Style};
 use super::edit;
 use super::fields::{At, Reader, load};
 use super::value::{Source, Value, shown};
-use super::{Broken, Format, Found, yaml};
+use super::{Broken, Format, Found, Installed, yaml};
 use crate::identifier::Identifier;
 use crate::manifest::{Dependency, Export, External, Manifest, Name, Target};
 use crate::requirement::{Grammar, Requirement};
@@ -43,6 +43,12 @@ impl Format for Ato {
     }
     fn order(&self) -> Order {
         Order::SemVer
+    }
+    fn kinds(&self) -> &'static [(&'static str, &'static str)] {
+        &[("build", "a build target of `ato.yaml`")]
+    }
+    fn install(&self, package: &Installed<'_>) -> String {
+        format!("ato add {}", package.identifier)
     }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, |source| manifest(source).map(Some))

@@ -3,14 +3,15 @@
 
 use super::edit;
 use super::fields::{At, Reader, author, load};
+use super::install::word;
 use super::value::{Source, Value, shown};
-use super::{Broken, Format, Found, yaml};
+use super::{Broken, Format, Found, Installed, yaml};
 use crate::manifest::{
     Author, Dependency, Export, External, Field, Manifest, Name, NativeName, Problem, Target,
 };
 use crate::requirement::{Grammar, Requirement};
 use crate::tree::{Tree, TreeFile, TreePath};
-use crate::version::Order;
+use crate::version::{Order, Version};
 
 /// `pack.yaml`.
 pub(super) struct Attune;
@@ -69,6 +70,27 @@ impl Format for Attune {
     }
     fn fields(&self) -> [&'static str; 5] {
         ["ref", "version", "repository", "license", "description"]
+    }
+    fn kinds(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("action", "an action of an Attune pack"),
+            ("rule", "a rule of an Attune pack"),
+            ("sensor", "a sensor of an Attune pack"),
+            ("trigger", "a trigger of an Attune pack"),
+            ("workflow", "a workflow of an Attune pack"),
+        ]
+    }
+    /// The index of packs holds the latest stable release of each.
+    fn install(&self, package: &Installed<'_>) -> String {
+        let version = Version::parse(self.order(), package.version);
+        let indexed = version.is_ok_and(|version| !version.is_prerelease());
+        match package.shown().filter(|_| indexed) {
+            Some(name) => {
+                let (name, registry) = (word(name), package.registry);
+                format!("packhouse attune install {name} --index {registry}/attune/index.json")
+            }
+            None => package.fetch(),
+        }
     }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, |source| manifest(source, tree).map(Some))

@@ -320,7 +320,7 @@ pub(super) fn author(text: &str) -> Author {
 }
 
 /// The known key that a hurried writer meant, if one is near.
-pub(super) fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     let key: String = key.chars().take(64).collect::<String>().to_ascii_lowercase();
     let near = |k: &&str| strsim::damerau_levenshtein(&key, k);
     let best = known.iter().copied().min_by_key(near)?;

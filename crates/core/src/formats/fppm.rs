@@ -4,14 +4,14 @@
 
 use super::fields::{At, Reader, author, load};
 use super::value::{Source, Value, shown};
-use super::{Broken, Format, Found, yaml};
+use super::{Broken, Format, Found, Installed, yaml};
 use crate::fppm::Shortname;
 use crate::manifest::{
     Dependency, Export, External, Field, Manifest, Name, NativeName, Place, Target,
 };
 use crate::requirement::{Grammar, Requirement};
 use crate::tree::{Tree, TreePath};
-use crate::version::Order;
+use crate::version::{Order, Version};
 
 /// `package.yaml`.
 pub(super) struct Fppm;
@@ -40,6 +40,19 @@ impl Format for Fppm {
             "package_info.license",
             "package_info.description",
         ]
+    }
+    fn kinds(&self) -> &'static [(&'static str, &'static str)] {
+        &[("config-object", "a file of an F Prime package that `fppm config` fills in")]
+    }
+    /// The stock client's. Prereleases stand in a namespace of their own.
+    fn install(&self, package: &Installed<'_>) -> String {
+        if package.yanked {
+            return package.fetch();
+        }
+        let version = Version::parse(self.order(), package.version);
+        let devel = if version.is_ok_and(|version| version.is_prerelease()) { "Devel" } else { "" };
+        let (owner, name) = (package.identifier.owner(), package.identifier.name());
+        format!("fppm install --package {owner}{devel}/{name}")
     }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, manifest)

@@ -54,6 +54,13 @@ impl Format for Kicad {
     fn fields(&self) -> [&'static str; 5] {
         ["name", "version", "", "license", "description"]
     }
+    fn kinds(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("block", "a sheet of KiCad"),
+            ("footprint", "a footprint of KiCad"),
+            ("symbol", "a library of symbols of KiCad"),
+        ]
+    }
     fn read(&self, tree: &Tree) -> Found {
         load(FILE, tree, |source| manifest(source, tree).map(Some))
     }

@@ -11,6 +11,7 @@ mod dependencies;
 mod edit;
 pub(crate) mod fields;
 mod fppm;
+mod install;
 mod json5;
 mod kicad;
 mod packhouse;
@@ -21,6 +22,8 @@ pub(crate) mod value;
 pub(crate) mod yaml;
 
 pub use dependencies::{Edit, EditError};
+pub use fields::nearest;
+pub use install::Installed;
 pub use pyproject::normalised as python_name;
 
 use crate::identifier::{Identifier, IdentifierError};
@@ -50,6 +53,19 @@ pub trait Format: Send + Sync {
     }
     /// Reads the package whose manifest stands at the root of `tree`.
     fn read(&self, tree: &Tree) -> Found;
+    /// The kinds of what its packages offer, one word each, and what each is; none where publishers
+    /// choose the words.
+    fn kinds(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+    /// The line by which a user of its community installs a package, for a shell of POSIX.
+    fn install(&self, package: &Installed<'_>) -> String {
+        package.add()
+    }
+    /// Whether [`Format::install`] names the archive.
+    fn installs_archives(&self) -> bool {
+        false
+    }
     /// Whether the file at `path` goes into the package: a manifest may name those that do.
     fn packs(&self, manifest: &Manifest, path: &TreePath) -> bool {
         let _ = (manifest, path);
@@ -117,6 +133,12 @@ pub static FORMATS: &[&dyn Format] = &[
 /// The format called `id`.
 pub fn by_id(id: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.id() == id)
+}
+
+/// All kinds of what packages offer, sorted, with what each is: those of every format.
+pub fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = FORMATS.iter().flat_map(|format| format.kinds().iter().copied());
+    all.collect::<std::collections::BTreeMap<_, _>>().into_iter()
 }
 
 /// A YAML file beside manifests as JSON, under the bounds of a manifest.

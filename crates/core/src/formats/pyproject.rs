@@ -4,8 +4,9 @@
 use serde_json::json;
 
 use super::fields::{At, Reader, load};
+use super::install::word;
 use super::value::{Node, Source, Value, shown};
-use super::{Broken, Format, Found, edit, pep508, toml};
+use super::{Broken, Format, Found, Installed, edit, pep508, toml};
 use crate::manifest::{
     Dependency, Export, External, Field, Manifest, Name, NativeName, Place, Problem,
 };
@@ -58,6 +59,24 @@ impl Format for Pyproject {
             "project.license",
             "project.description",
         ]
+    }
+    fn kinds(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("entry-point", "an entry point of a Python package"),
+            ("gui-script", "a program of a Python package that opens a window"),
+            ("process", "a class of process-bigraph's `Process`"),
+            ("script", "a program of a Python package"),
+            ("step", "a class of process-bigraph's `Step`"),
+        ]
+    }
+    fn install(&self, package: &Installed<'_>) -> String {
+        match package.archive {
+            Some(archive) => format!("pip install {}", word(archive)),
+            None => package.fetch(),
+        }
+    }
+    fn installs_archives(&self) -> bool {
+        true
     }
     fn read(&self, tree: &Tree) -> Found {
         match load(FILE, tree, manifest) {

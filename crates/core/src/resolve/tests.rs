@@ -71,6 +71,7 @@ pub(super) fn known(rows: &[(&str, &str, &str)]) -> Known {
             identifier,
             native: None,
             latest: None,
+            exports: Vec::new(),
             versions: vec![],
         });
         file.versions.push(entry);
@@ -193,6 +194,7 @@ fn versions_of_both_orders_in_one_package_are_ordered_by_order_first() {
         identifier: "t/mixed".to_owned(),
         native: None,
         latest: None,
+        exports: Vec::new(),
         versions: vec![entry("2.0.0", ""), entry("1.0.0", ""), entry("9.0.0", "")],
     };
     file.versions[0].order = Order::Pep440;

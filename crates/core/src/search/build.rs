@@ -3,11 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::Document;
 use super::bits::{pack, push_varint};
 use super::file::{BLOCK_IDS, BLOCK_TERMS, FORMAT, MAGIC, SECTIONS, doc_bits};
-use super::postings;
 use super::words::{code_words, words};
+use super::{Document, facet, postings};
 
 /// What a word is worth by where it stands, in eighths of an impact's step.
 const NAME: f32 = 12.0;
@@ -21,6 +20,9 @@ const USUAL_WORDS: f32 = 16.0;
 /// Words of one document that are read, of its exports and of its summary each.
 const FIELD_WORDS: usize = 2_000;
 
+/// Postings by term.
+pub(super) type Lists = HashMap<String, Vec<(u32, u8)>>;
+
 /// Writes the index of `documents`.
 pub(super) fn build(documents: impl Iterator<Item = Document>) -> Vec<u8> {
     let mut docs = documents.enumerate().collect::<Vec<_>>();
@@ -30,12 +32,13 @@ pub(super) fn build(documents: impl Iterator<Item = Document>) -> Vec<u8> {
             .then_with(|| a.identifier.cmp(&b.identifier))
     });
 
-    let mut lists = HashMap::<String, Vec<(u32, u8)>>::new();
+    let mut lists = Lists::new();
     for (doc, (_, document)) in docs.iter().enumerate() {
         for (word, weight) in weights(document) {
             let impact = (weight * 8.0).round().clamp(1.0, 255.0) as u8;
             lists.entry(word).or_default().push((doc as u32, impact));
         }
+        facet::write(&mut lists, doc as u32, &document.facets);
     }
     let mut by_key = (0..docs.len()).collect::<Vec<_>>();
     by_key.sort_by(|&a, &b| docs[a].1.identifier.cmp(&docs[b].1.identifier));

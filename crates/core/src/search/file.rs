@@ -15,6 +15,8 @@
 //! | terms | sorted; each: bytes shared with the one before (none at a block's start) times 16 plus length of the rest, in a byte, or 255 and both as varints; the rest; a varint: of a single posting its document times 2, else the number of postings times 2 plus 1, and as a varint the length of their list; their best impact (a byte) |
 //! | postings | the lists, in the order of terms (see `postings.rs`) |
 //!
+//! Terms that start with `:::` are facets (see `facet.rs`), whose impacts are counts.
+//!
 //! Documents are numbered by popularity, so postings are too. Opening checks the header and the
 //! lengths of sections, nothing else, and touches nothing else; every later read is checked where it
 //! happens, and what makes no sense is the end of the list that is being read. So any bytes can be

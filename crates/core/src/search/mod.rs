@@ -13,6 +13,7 @@
 
 mod bits;
 mod build;
+mod facet;
 mod file;
 mod postings;
 mod query;
@@ -27,8 +28,11 @@ mod words;
 use std::cmp::Ordering;
 
 use crate::identifier::Identifier;
+pub use facet::Facet;
+use facet::Filter;
 use file::{Layout, Reader};
 use query::{Found, find};
+pub use words::Words;
 
 /// Words of a query that are read.
 const QUERY_WORDS: usize = 8;
@@ -46,6 +50,8 @@ pub struct Document {
     pub summary: String,
     /// Names of its exports, and its keywords.
     pub exports: Vec<String>,
+    /// Its facets, each once, and how many things it stands for.
+    pub facets: Vec<(Facet, usize)>,
     /// How popular it is.
     pub downloads: u64,
 }
@@ -172,12 +178,13 @@ impl<B: AsRef<[u8]>> Index<B> {
     ///
     /// Of a query, 512 bytes and 8 words are read.
     pub fn search(&self, query: &str, limit: usize) -> Vec<Hit> {
-        let [hits] = search([self.reader()], query, limit);
+        let [hits] = search([self.reader()], query, &[], limit);
         hits
     }
 
-    /// The same in this index and in another one, up to `limit` hits of each: all that an index of
-    /// both would find, with the same [`Hit::rank`], so that the two answers merge by rank.
+    /// The same of packages that have all of `facets`, in this index and in another one, up to `limit`
+    /// hits of each: all that an index of both would find, with the same [`Hit::rank`], so that the two
+    /// answers merge by rank.
     ///
     /// A package that is in both is found in both, and counts twice in how rare its words are. A
     /// started or misspelt word stands for its 32 best terms, of each index.
@@ -185,13 +192,31 @@ impl<B: AsRef<[u8]>> Index<B> {
         &self,
         other: &Index<C>,
         query: &str,
+        facets: &[Facet],
         limit: usize,
     ) -> [Vec<Hit>; 2] {
-        search([self.reader(), other.reader()], query, limit)
+        search([self.reader(), other.reader()], query, facets, limit)
+    }
+
+    /// For each document, as the index was built from them, how many things it has of that facet of
+    /// `facets` of which it has most, at most 255; 0 where it lacks one of them, 1 where none is asked for.
+    pub fn counts(&self, facets: &[Facet]) -> Vec<u8> {
+        let reader = self.reader();
+        Filter::new(reader, facets).counts(reader)
+    }
+
+    /// The kinds of what packages offer, sorted.
+    pub fn kinds(&self) -> Vec<String> {
+        facet::kinds(self.reader())
     }
 
     fn reader(&self) -> Reader<'_> {
         Reader::new(self.layout, self.bytes.as_ref())
+    }
+
+    /// Where by key the first package stands whose identifier is not below `identifier`.
+    pub fn place(&self, identifier: &Identifier) -> usize {
+        self.reader().place_of(identifier.key())
     }
 
     /// Where `identifier` stood among the documents that the index was built from.
@@ -210,21 +235,35 @@ impl<B: AsRef<[u8]>> Index<B> {
     }
 }
 
-/// The best `limit` packages of each of `readers`.
-fn search<const N: usize>(readers: [Reader<'_>; N], query: &str, limit: usize) -> [Vec<Hit>; N] {
+/// The best `limit` packages of each of `readers` that have all of `facets`.
+fn search<const N: usize>(
+    readers: [Reader<'_>; N],
+    query: &str,
+    facets: &[Facet],
+    limit: usize,
+) -> [Vec<Hit>; N] {
     let query = query.trim();
+    let filters = readers.map(|reader| Filter::new(reader, facets));
     if query.is_empty() {
+        let mut filters = filters.iter();
         return readers.map(|reader| {
-            let all = (0..limit.min(reader.docs()) as u32).map(|doc| Found { doc, score: 0.0 });
-            all.filter_map(|found| hit(reader, 0, found)).collect()
+            let filter = filters.next().filter(|filter| !filter.is_open());
+            let shown = if filter.is_some() { reader.docs() } else { limit.min(reader.docs()) };
+            let mut all = (0..shown as u32).map(Found::of).collect();
+            filter.iter().for_each(|filter| filter.keep(reader, &mut all));
+            all.into_iter().take(limit).filter_map(|found| hit(reader, 0, found)).collect()
         });
     }
     let query = &query[..query.floor_char_boundary(QUERY_BYTES)];
     let words = words::words(query).into_iter().take(QUERY_WORDS).collect::<Vec<_>>();
     let limit = limit.min(readers.iter().map(Reader::docs).max().unwrap_or(0));
     let typed = Typed::new(query);
-    let mut found = find(readers, &words, limit.saturating_add(RANKED)).into_iter();
-    readers.map(|reader| typed.best(reader, found.next().unwrap_or_default(), limit))
+    let found = find(readers, &words, &filters, limit.saturating_add(RANKED));
+    let mut found = found.into_iter().zip(&filters);
+    readers.map(|reader| match found.next() {
+        Some((found, filter)) => typed.best(reader, found, filter, limit),
+        None => Vec::new(),
+    })
 }
 
 fn hit(reader: Reader<'_>, typed: u8, found: Found) -> Option<Hit> {
@@ -247,12 +286,21 @@ impl Typed {
         Self { key, name }
     }
     /// The best `limit` of `found`, and of what its identifier finds.
-    fn best(&self, reader: Reader<'_>, mut found: Vec<Found>, limit: usize) -> Vec<Hit> {
+    fn best(
+        &self,
+        reader: Reader<'_>,
+        mut found: Vec<Found>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Vec<Hit> {
         if self.key.contains('/') {
-            let listed = reader.docs_by_key(&self.key).take(RANKED).collect::<Vec<_>>();
-            for doc in listed {
-                if !found.iter().any(|f| f.doc == doc) {
-                    found.push(Found { doc, score: 0.0 });
+            let most = if filter.is_open() { RANKED } else { usize::MAX };
+            let mut listed =
+                reader.docs_by_key(&self.key).take(most).map(Found::of).collect::<Vec<_>>();
+            filter.keep(reader, &mut listed);
+            for listed in listed.into_iter().take(RANKED) {
+                if !found.iter().any(|f| f.doc == listed.doc) {
+                    found.push(listed);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use super::facet::Filter;
 use super::file::Reader;
 use super::postings::BEST;
 use super::terms::TermInfo;
@@ -26,6 +27,10 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A document that no word was asked of.
+    pub(super) fn of(doc: u32) -> Self {
+        Self { doc, score: 0.0 }
+    }
     /// By score, then by popularity.
     pub(super) fn better(&self, other: &Self) -> Ordering {
         other.score.total_cmp(&self.score).then(self.doc.cmp(&other.doc))
@@ -116,22 +121,9 @@ impl Word {
     fn narrow(&self, reader: Reader<'_>, found: &mut Vec<Found>) {
         let mut worth = vec![0.0_f32; found.len()];
         for &(info, left) in &self.terms {
-            let mut postings = reader.postings(info);
-            if info.postings as usize / SEEK < found.len() {
-                let mut at = 0;
-                postings.all(|doc, impact| {
-                    at += ahead(&found[at..], doc);
-                    if found.get(at).is_some_and(|f| f.doc == doc) {
-                        worth[at] = worth[at].max(self.worth(left, impact));
-                    }
-                });
-            } else {
-                for (f, worth) in found.iter().zip(&mut worth) {
-                    if let Some(impact) = postings.seek(f.doc) {
-                        *worth = worth.max(self.worth(left, impact));
-                    }
-                }
-            }
+            met(reader, info, found, |at, impact| {
+                worth[at] = worth[at].max(self.worth(left, impact));
+            });
         }
         let mut worth = worth.into_iter();
         found.retain_mut(|f| {
@@ -139,6 +131,32 @@ impl Word {
             f.score += worth;
             worth > 0.0
         });
+    }
+}
+
+/// Calls `each` with the places in `found`, which is in the order of documents, of those that have the
+/// term, and its impact there.
+pub(super) fn met(
+    reader: Reader<'_>,
+    info: TermInfo,
+    found: &[Found],
+    mut each: impl FnMut(usize, u8),
+) {
+    let mut postings = reader.postings(info);
+    if info.postings as usize / SEEK < found.len() {
+        let mut at = 0;
+        postings.all(|doc, impact| {
+            at += ahead(&found[at..], doc);
+            if found.get(at).is_some_and(|f| f.doc == doc) {
+                each(at, impact);
+            }
+        });
+        return;
+    }
+    for (at, f) in found.iter().enumerate() {
+        if let Some(impact) = postings.seek(f.doc) {
+            each(at, impact);
+        }
     }
 }
 
@@ -180,11 +198,12 @@ fn keep_best(terms: &mut Vec<(TermInfo, f32)>) {
     }
 }
 
-/// The best `limit` documents of each of `readers` by words, in no order. A document is worth the
-/// same as if one index had all of them.
+/// The best `limit` documents of each of `readers` by words, of those that pass its filter, in no
+/// order. A document is worth the same as if one index had all of them.
 pub(super) fn find<const N: usize>(
     readers: [Reader<'_>; N],
     texts: &[String],
+    filters: &[Filter; N],
     limit: usize,
 ) -> [Vec<Found>; N] {
     let last = texts.len().saturating_sub(1);
@@ -198,9 +217,18 @@ pub(super) fn find<const N: usize>(
     for (_, of_each) in by_word {
         words.iter_mut().zip(of_each).for_each(|(words, word)| words.push(word));
     }
-    let mut found = std::array::from_fn(|i| all_of(readers[i], &words[i], limit > BEST));
+    // The best of all may be none of those that pass.
+    let all = limit > BEST || filters.iter().any(|filter| !filter.is_open());
+    let each = |find: fn(Reader<'_>, &[Word], bool) -> Vec<Found>| {
+        std::array::from_fn(|i| {
+            let mut found = find(readers[i], &words[i], all);
+            filters[i].keep(readers[i], &mut found);
+            found
+        })
+    };
+    let mut found: [Vec<Found>; N] = each(all_of);
     if texts.len() > 1 && found.iter().all(Vec::is_empty) {
-        found = std::array::from_fn(|i| any_of(readers[i], &words[i], limit > BEST));
+        found = each(any_of);
     }
     for found in &mut found {
         if found.len() > limit {

@@ -6,10 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::query::{SLIP, STARTED};
-use super::{Document, Index, QUERY_WORDS, Typed, build, words};
+use super::{Document, Facet, Index, QUERY_WORDS, Typed, build, words};
 
-/// The positions and scores of what `query`, which is not blank, finds, best first.
-fn search(documents: &[Document], query: &str) -> Vec<(usize, f32)> {
+/// The positions and scores of what `query`, which is not blank, finds among documents that have all of
+/// `facets`, best first.
+fn search(documents: &[Document], query: &str, facets: &[Facet]) -> Vec<(usize, f32)> {
+    let passes = |doc: &usize| {
+        let mut held = facets.iter().map(|facet| count(&documents[*doc], facet));
+        held.all(|count| count > 0)
+    };
     let held = documents.iter().map(impacts).collect::<Vec<_>>();
     let terms = held.iter().flat_map(|held| held.keys()).collect::<BTreeSet<_>>();
     let texts = words::words(query).into_iter().take(QUERY_WORDS).collect::<Vec<_>>();
@@ -38,9 +43,9 @@ fn search(documents: &[Document], query: &str) -> Vec<(usize, f32)> {
     let worth_of =
         |doc: usize| of_words.iter().map(move |(_, worth)| worth[doc]).filter(|&w| w > 0.0);
     let with_all = |doc: &usize| !texts.is_empty() && worth_of(*doc).count() == texts.len();
-    let all = (0..documents.len()).filter(with_all).collect::<Vec<_>>();
+    let all = (0..documents.len()).filter(with_all).filter(passes).collect::<Vec<_>>();
     let mut found = BTreeMap::new();
-    for doc in 0..documents.len() {
+    for doc in (0..documents.len()).filter(passes) {
         let (count, sum) = (worth_of(doc).count(), worth_of(doc).sum::<f32>());
         if all.is_empty() && count > 0 && texts.len() > 1 {
             found.insert(doc, count as f32 / texts.len() as f32 * sum);
@@ -51,7 +56,7 @@ fn search(documents: &[Document], query: &str) -> Vec<(usize, f32)> {
     let typed = Typed::new(query.trim());
     if typed.key.contains('/') {
         for (doc, document) in documents.iter().enumerate() {
-            if document.identifier.key().starts_with(&typed.key) {
+            if passes(&doc) && document.identifier.key().starts_with(&typed.key) {
                 found.entry(doc).or_insert(0.0);
             }
         }
@@ -67,6 +72,11 @@ fn search(documents: &[Document], query: &str) -> Vec<(usize, f32)> {
             .then_with(|| popularity(a).cmp(&popularity(b)))
     });
     found
+}
+
+/// How many things the document has of a facet.
+fn count(document: &Document, facet: &Facet) -> usize {
+    document.facets.iter().find(|(held, _)| held == facet).map_or(0, |(_, count)| *count)
 }
 
 fn impacts(document: &Document) -> BTreeMap<String, u8> {
@@ -99,17 +109,26 @@ fn near_terms<'t>(terms: &BTreeSet<&'t String>, text: &str, is_last: bool) -> Ve
     near
 }
 
+fn facet() -> impl Strategy<Value = Facet> {
+    let name = "a|aa|bab|process";
+    prop_oneof![name.prop_map(Facet::Kind), name.prop_map(Facet::Format)]
+}
+
 fn document() -> impl Strategy<Value = Document> {
     let word = "[ab]{1,3}|[ab]{4,9}|[éß字]{1,2}|a[éi]b[o0]{1,6}|TempSensor|温度";
     let summary = prop::collection::vec(word, 0..5).prop_map(|words| words.join(" "));
     let exports = prop::collection::vec("[A-B]a{1,2}[A-B]b|[ab]_[ab]", 0..2);
     let name = "(acme|bolt)/[ab]{1,4}(-[ab]{1,2})?(/ab)?";
-    (name, summary, exports, 0_u64..4).prop_map(|(name, summary, exports, downloads)| Document {
-        identifier: name.parse().unwrap(),
-        summary,
-        exports,
-        downloads,
-    })
+    let facets = prop::collection::btree_map(facet(), 1_usize..400, 0..3);
+    (name, summary, exports, facets, 0_u64..4).prop_map(
+        |(name, summary, exports, facets, downloads)| Document {
+            identifier: name.parse().unwrap(),
+            summary,
+            exports,
+            facets: facets.into_iter().collect(),
+            downloads,
+        },
+    )
 }
 
 proptest! {
@@ -119,24 +138,42 @@ proptest! {
         queries in prop::collection::vec(
             "[ab]{1,9}|(acme|bolt)/[ab]{0,3}|[ab]{1,4} [abé]{1,8}|[ab]{1,3} [ab]{4} [ab]{1,9}|温|tempsensr|sensor TEMP|[éß字]|qqqqqq [ab]", 1..8,
         ),
+        facets in prop::collection::vec(facet(), 0..3),
     ) {
         let mut keys = BTreeSet::new();
         let documents = documents.into_iter().filter(|d| keys.insert(d.identifier.key().to_owned())).collect::<Vec<_>>();
         let index = Index::build(documents.iter().cloned());
+        let nothing = Index::build(std::iter::empty());
         let terms = documents.iter().flat_map(|d| impacts(d).into_keys()).collect::<BTreeSet<_>>();
         // Beyond, a word stands for the best of its terms only.
         prop_assume!(terms.len() <= 150);
         for query in queries {
-            let hits = index.search(&query, usize::MAX).into_iter().map(|hit| (hit.position, hit.score)).collect::<Vec<_>>();
+            let [hits, _] = index.search_with(&nothing, &query, &facets, usize::MAX);
+            let hits = hits.into_iter().map(|hit| (hit.position, hit.score)).collect::<Vec<_>>();
             let near = |is_last| words::words(&query).iter().any(|w| near_terms(&terms.iter().collect(), w, is_last).len() > 32);
             if !near(true) {
-                prop_assert_eq!(hits, search(&documents, &query), "{}", query);
+                prop_assert_eq!(hits, search(&documents, &query, &facets), "{} {:?}", query, facets);
             }
         }
         for (position, document) in documents.iter().enumerate() {
             prop_assert_eq!(index.position(&document.identifier), Some(position));
         }
         prop_assert_eq!(index.position(&"acme/none-such".parse().unwrap()), None);
+        let counted = |document: &Document| {
+            let counts = facets.iter().map(|facet| count(document, facet).min(255) as u8);
+            match counts.clone().any(|count| count == 0) {
+                true => 0,
+                false => counts.max().unwrap_or(1),
+            }
+        };
+        prop_assert_eq!(index.counts(&facets), documents.iter().map(counted).collect::<Vec<_>>());
+        let [popular, _] = index.search_with(&nothing, " ", &facets, usize::MAX);
+        prop_assert_eq!(popular.len(), documents.iter().filter(|document| counted(document) > 0).count());
+        let kinds = documents.iter().flat_map(|document| &document.facets).filter_map(|(facet, _)| match facet {
+            Facet::Kind(kind) => Some(kind.clone()),
+            Facet::Format(_) => None,
+        });
+        prop_assert_eq!(index.kinds(), kinds.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
     }
 
     #[test]
@@ -145,7 +182,9 @@ proptest! {
         queries in prop::collection::vec(
             "|[ab]{1,9}|(acme|bolt)/[ab]{0,3}|[ab]{1,4} [abé]{1,8}|温|tempsensr|sensor TEMP|qqqqqq [ab]", 1..8,
         ),
+        facets in prop::collection::vec(facet(), 0..2),
     ) {
+        let nothing = Index::build(std::iter::empty());
         let mut keys = BTreeSet::new();
         let documents = documents.into_iter().filter(|(d, _)| keys.insert(d.identifier.key().to_owned())).collect::<Vec<_>>();
         let of = |kept: &dyn Fn(bool) -> bool| {
@@ -159,8 +198,8 @@ proptest! {
             if words::words(&query).iter().any(near) {
                 continue;
             }
-            let mut expected = all.search(&query, usize::MAX);
-            let [mut found, changed] = old.search_with(&new, &query, usize::MAX);
+            let [mut expected, _] = all.search_with(&nothing, &query, &facets, usize::MAX);
+            let [mut found, changed] = old.search_with(&new, &query, &facets, usize::MAX);
             found.extend(changed);
             let order = |a: &super::Hit, b: &super::Hit| b.rank().cmp(&a.rank()).then_with(|| a.identifier.cmp(&b.identifier));
             expected.sort_by(order);
@@ -186,7 +225,11 @@ proptest! {
             if let Ok(index) = Index::from_bytes(bytes) {
                 for query in ["", "a", "ab aa", "abababab", "acme/", "acme/ab", "tempsensr", "qqqq b"] {
                     prop_assert!(index.search(query, 20).len() <= 20);
+                    let [kept, _] = index.search_with(&index, query, &[Facet::Kind("a".to_owned())], 20);
+                    prop_assert!(kept.len() <= 20);
                 }
+                index.counts(&[Facet::Format("a".to_owned())]);
+                index.kinds();
                 index.position(&"acme/ab".parse().unwrap());
             }
         }

@@ -10,6 +10,7 @@ fn document(identifier: &str, summary: &str, exports: &[&str], downloads: u64) -
         identifier: identifier.parse().unwrap(),
         summary: summary.to_owned(),
         exports: exports.iter().map(|&e| e.to_owned()).collect(),
+        facets: Vec::new(),
         downloads,
     }
 }
@@ -175,6 +176,7 @@ fn many(count: usize) -> Vec<Document> {
             identifier: format!("{}/{}-{i}", word(), word()).parse().unwrap(),
             summary: (0..14).map(|_| word()).collect::<Vec<_>>().join(" "),
             exports: vec![word()],
+            facets: Vec::new(),
             downloads: (i as u64).wrapping_mul(7_919) % 10_007,
         })
         .collect()

@@ -44,6 +44,35 @@ pub(super) fn code_words(name: &str) -> Vec<String> {
     all
 }
 
+/// The words of a query, to be looked for in names that are not in the index by themselves.
+#[derive(Clone, Debug)]
+pub struct Words(Vec<String>);
+
+impl Words {
+    /// Those that a search for `query` reads.
+    pub fn new(query: &str) -> Self {
+        let query = query.trim();
+        let query = &query[..query.floor_char_boundary(super::QUERY_BYTES)];
+        Self(words(query).into_iter().take(super::QUERY_WORDS).collect())
+    }
+
+    /// How many of them `name` has, the last one possibly unfinished, or with the slips that a search
+    /// forgives.
+    pub fn in_name(&self, name: &str) -> usize {
+        let parts = code_words(name);
+        let has = |(at, word): &(usize, &String)| {
+            let last = at + 1 == self.0.len();
+            let slips = super::typo::slips(word.chars().count());
+            parts.iter().any(|part| {
+                part == *word
+                    || (last && part.starts_with(word.as_str()))
+                    || (slips > 0 && strsim::osa_distance(part, word) <= slips)
+            })
+        };
+        self.0.iter().enumerate().filter(has).count()
+    }
+}
+
 /// The word that is being read.
 #[derive(Default)]
 struct Word {
@@ -84,6 +113,18 @@ mod tests {
         assert_eq!(words("датчик温度 Straße İx"), ["датчик温度", "straße", "ix"]);
         assert!(words(" -/_\u{301}").is_empty());
         assert_eq!(words(&"é".repeat(100))[0].chars().count(), WORD_CHARS);
+    }
+
+    #[test]
+    fn words_of_a_query_are_looked_for_in_a_name() {
+        let count = |query: &str, name: &str| Words::new(query).in_name(name);
+        assert_eq!(count("tumor growth", "TumorGrowth"), 2);
+        assert_eq!(count("growth rate", "TumorGrowth"), 1);
+        assert_eq!(count("tumor gro", "tumor_growth"), 2, "the last one may be unfinished");
+        assert_eq!(count("gro tumor", "TumorGrowth"), 1);
+        assert_eq!(count("tumr", "TumorGrowth"), 1, "a slip");
+        assert_eq!(count("tmr", "TumorGrowth"), 0, "too short for one");
+        assert_eq!(count("cells", "TumorGrowth"), 0);
     }
 
     #[test]

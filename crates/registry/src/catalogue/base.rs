@@ -14,7 +14,7 @@ use super::{Changes, Entry};
 use crate::ports::{StoreError, StoreResult};
 
 const MAGIC: &[u8; 8] = b"PKHENTRY";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER: usize = 16;
 
 /// Why bytes are no base of a catalogue.

@@ -125,12 +125,17 @@ impl LedgerCatalogue {
 
 /// A package's entry; `None` when none of its releases can be shown.
 async fn entry(service: &Service, identifier: &Identifier) -> StoreResult<Option<Entry>> {
-    let Some(latest) = latest(service.ledger.releases(identifier).await?) else {
+    let ledger = &service.ledger;
+    let Some(latest) = latest(ledger.releases(identifier).await?) else {
         return Ok(None);
     };
-    let counts = service.ledger.downloads(identifier).await?;
+    let (head, counts, advised) = tokio::try_join!(
+        ledger.head(identifier),
+        ledger.downloads(identifier),
+        ledger.advised(identifier)
+    )?;
     let downloads = stats(&counts, None, service.clock.now()).total_downloads;
-    Ok(Some(Entry::of(latest, downloads)))
+    Ok(Some(Entry::of(latest, head.as_ref(), downloads, advised)))
 }
 
 /// The number of the newest event, 0 before the first: found by halving, not by reading them all.

@@ -6,6 +6,7 @@
 
 mod base;
 mod entry;
+mod find;
 mod ledger;
 mod snapshot;
 
@@ -19,6 +20,7 @@ use crate::ports::StoreResult;
 
 pub use base::{Base, BaseError};
 pub use entry::Entry;
+pub use find::{Asked, Page};
 pub use ledger::{LedgerCatalogue, newest_event};
 pub use snapshot::{Changes, Found, Snapshot};
 

@@ -1,10 +1,10 @@
 //! The catalogue at one moment: a base with what changed since laid over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use packhouse_core::identifier::Identifier;
-use packhouse_core::search::Index;
+use packhouse_core::search::{Facet, Index};
 
 use super::{Base, Entry};
 use crate::ports::StoreResult;
@@ -34,6 +34,8 @@ pub struct Snapshot {
     /// Over the changed packages that are shown, in their order.
     changed: Index,
     shown: Vec<Identifier>,
+    /// Of each change in their order, where the base has the package or would have it, and whether it does.
+    places: Vec<(usize, bool)>,
     len: usize,
     /// The ledger's generation that it shows, where that is known.
     pub(super) generation: Option<u64>,
@@ -53,10 +55,12 @@ impl Snapshot {
         }
         let shown: Vec<&Entry> = changes.values().flatten().collect();
         let changed = Index::build(shown.iter().map(|entry| entry.document()));
-        let hidden = changes.keys().filter(|id| base.contains(id)).count();
+        let place = |id| (base.index().place(id), base.contains(id));
+        let places: Vec<_> = changes.keys().map(place).collect();
+        let hidden = places.iter().filter(|(_, held)| *held).count();
         let len = base.len() - hidden + shown.len();
         let shown = shown.into_iter().map(|entry| entry.identifier.clone()).collect();
-        Ok(Self { base, changes, changed, shown, len, generation: None })
+        Ok(Self { base, changes, changed, shown, places, len, generation: None })
     }
 
     /// The base and the changes since.
@@ -79,15 +83,38 @@ impl Snapshot {
         self.generation == Some(generation)
     }
 
+    /// What changed, with where the base has it or would have it, and whether it does.
+    pub(super) fn overlay(&self) -> impl Iterator<Item = (usize, bool, Option<&Entry>)> {
+        let placed = self.places.iter().zip(self.changes.values());
+        placed.map(|(&(place, held), entry)| (place, held, entry.as_ref()))
+    }
+
+    /// The kinds of what packages offer, sorted.
+    pub fn kinds(&self) -> BTreeSet<String> {
+        // Of the base, kinds of packages that changed since may be among them.
+        self.base.index().kinds().into_iter().chain(self.changed.kinds()).collect()
+    }
+
     /// The best `limit` packages for a query, best first, and how many there are, counted up to
     /// `counted`; the most popular for a blank query.
+    pub fn search(&self, query: &str, limit: usize, counted: usize) -> Found {
+        self.search_among(query, &[], limit, counted)
+    }
+
+    /// The same among packages that have all of `facets`.
     ///
     /// How rare a word is is counted in the base and the changes together, so hits of both compare;
     /// a changed package counts twice until the next base.
-    pub fn search(&self, query: &str, limit: usize, counted: usize) -> Found {
+    pub fn search_among(
+        &self,
+        query: &str,
+        facets: &[Facet],
+        limit: usize,
+        counted: usize,
+    ) -> Found {
         let hidden = self.changes.len();
         let most = counted.saturating_add(hidden);
-        let [mut old, new] = self.base.index().search_with(&self.changed, query, most);
+        let [mut old, new] = self.base.index().search_with(&self.changed, query, facets, most);
         if hidden > 0 {
             let unchanged = |id: Identifier| !self.changes.contains_key(&id);
             old.retain(|hit| hit.identifier.parse().is_ok_and(unchanged));
@@ -172,8 +199,14 @@ mod tests {
             repository: "https://forge.example/acme/p".to_owned(),
             homepage: None,
             format: "ato".to_owned(),
-            words: vec![format!("Part{number}")],
+            keywords: vec![format!("Part{number}")],
+            exports: vec![],
+            native: None,
+            held: false,
+            archive: None,
             downloads: number as u64,
+            quality: None,
+            advisories: None,
         }
     }
 

@@ -104,7 +104,7 @@ async fn closure(app: &App, roots: Vec<String>) -> ApiResult<Page> {
                     queue.push_back(needed);
                 }
             }
-            packages.push(index);
+            packages.push(IndexFile { exports: Vec::new(), ..index });
         }
         for (wanted, _) in looked_up.into_iter().rev() {
             queue.push_front(wanted);

@@ -7,6 +7,7 @@ pub(crate) mod blobs;
 pub(crate) mod closure;
 pub(crate) mod events;
 pub(crate) mod files;
+pub(crate) mod find;
 pub(crate) mod index;
 pub(crate) mod package;
 mod range;
@@ -134,6 +135,7 @@ pub fn routes() -> Router<App> {
             .route(&format!("/p/{id}"), get(pages::package));
     }
     routes
+        .route("/v1/search", get(find::find))
         .route("/v1/packages", get(search::query))
         .route("/v1/packages/all", get(search::all))
         .route("/v1/closure", get(closure::get).post(closure::post))

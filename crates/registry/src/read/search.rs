@@ -78,7 +78,11 @@ pub(crate) async fn all(State(app): State<App>, request: HeaderMap) -> ApiResult
 }
 
 /// An answer that is kept, unless the catalogue lags behind the ledger.
-fn page(app: &App, snapshot: &Snapshot, answer: &QueryAnswer) -> ApiResult<Response> {
+pub(super) fn page(
+    app: &App,
+    snapshot: &Snapshot,
+    answer: &impl serde::Serialize,
+) -> ApiResult<Response> {
     let page = Page::json(answer, Fresh::Revalidate, app.settings.private)?;
     Ok(page.kept(snapshot.is_current(app.ledger.generation()?)).into_response())
 }
@@ -164,7 +168,8 @@ impl Writer {
     }
 }
 
-fn hit(settings: &Settings, entry: &Entry) -> Hit {
+/// A package as lists show it.
+pub(super) fn hit(settings: &Settings, entry: &Entry) -> Hit {
     Hit {
         identifier: entry.identifier.to_string(),
         version: entry.version.clone(),
@@ -174,5 +179,7 @@ fn hit(settings: &Settings, entry: &Entry) -> Hit {
         homepage: entry.homepage.clone(),
         downloads: Some(entry.downloads),
         format: entry.format.clone(),
+        quality: entry.quality.clone(),
+        advisories: entry.advisories.clone(),
     }
 }

@@ -130,8 +130,10 @@ pub(super) fn index(
     all.sort_by(|a, b| b.version.cmp(&a.version));
     let versions = all.iter().map(index_version).collect();
     let latest = latest(all).filter(|r| r.marks.yanked.is_none());
+    let exports = latest.iter().flat_map(|r| &r.described.exports).map(Into::into).collect();
     let latest = latest.map(|r| r.version.text().to_owned());
-    IndexFile { schema: SCHEMA, identifier: identifier.to_owned(), native, latest, versions }
+    let identifier = identifier.to_owned();
+    IndexFile { schema: SCHEMA, identifier, native, latest, exports, versions }
 }
 
 /// The workflow's path in its repository: without the repository's name, which may change, and the
