@@ -361,7 +361,7 @@ impl Run<'_> {
             let claims = package.quality.is_some() && seen.quality != package.quality;
             match outcome {
                 Outcome::Published if !others && claims => Ok(Some(
-                    "the registry does not show what the reports say: it may be an older one".to_owned(),
+                    "the registry keeps other figures than the reports of this publish, or none".to_owned(),
                 )),
                 _ if !others && claims => Ok(Some(
                     "it was released before with other reports of tests and coverage, or none, and those stay".to_owned(),
