@@ -100,6 +100,46 @@ async fn views_follow_the_feed() {
     assert_eq!(asked, [("GetObject".to_owned(), Manifest::KEY.to_owned())], "nothing is written");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_packages_offer_follows_the_feed() {
+    let world = World::new().await;
+    let first = Publish::new("acme/cells", "1.0.0", "one").offering("process", "TumorGrowth");
+    let first = first.offering("process", "Division").offering("step", "Count");
+    first.released(&*world.registry.ledger).await;
+    let other = Publish::new("zeta/tissue", "1.0.0", "two").offering("process", "Tissue");
+    other.released(&*world.registry.ledger).await;
+    let found = async |query: &str| {
+        let answer = world.registry.json(&format!("/v1/search?{query}")).await;
+        let hits = answer["hits"].as_array().unwrap().clone();
+        let name = |hit: &Value| {
+            let names = hit["exports"].as_array().unwrap().iter().map(|e| e["name"].as_str());
+            let names: Vec<_> = names.map(Option::unwrap).collect();
+            format!("{} {}", hit["identifier"].as_str().unwrap(), names.join(","))
+        };
+        (hits.iter().map(name).collect::<Vec<_>>(), answer["total"].as_u64().unwrap())
+    };
+    let all = ["acme/cells TumorGrowth", "acme/cells Division", "zeta/tissue Tissue"];
+    // Before the first drain, from the ledger; then from the views.
+    for _ in 0..2 {
+        assert_eq!(found("kind=process").await, (all.map(str::to_owned).to_vec(), 3));
+        assert_eq!(found("kind=process&limit=1&page=2").await, (vec![all[1].to_owned()], 3));
+        assert_eq!(found("kind=process&query=growth").await.0, [all[0]]);
+        assert_eq!(found("query=count").await.0, ["acme/cells Count"], "words of exports");
+        assert_eq!(found("kind=step&format=ato").await.1, 0);
+        let (status, body) = world.registry.get("/v1/search?kind=proces").await;
+        let body = String::from_utf8(body).unwrap();
+        assert!(status == 400 && body.contains("did you mean `process`?"), "{body}");
+        world.registry.drain().await.unwrap();
+    }
+    let file = world.s3.object(&index_key(&id("acme/cells"))).unwrap();
+    let file: Value = serde_json::from_slice(&file.bytes).unwrap();
+    assert_eq!(file["exports"][2], serde_json::json!({"kind": "step", "name": "Count"}));
+    let next = Publish::new("acme/cells", "1.1.0", "three").offering("step", "Count");
+    next.released(&*world.registry.ledger).await;
+    world.registry.drain().await.unwrap();
+    assert_eq!(found("kind=process").await, (vec![all[2].to_owned()], 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_drains_and_publishes_at_once_leave_nothing_behind() {
     let world = Arc::new(World::new().await);

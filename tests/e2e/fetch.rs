@@ -422,7 +422,7 @@ fn a_private_registry_is_read_with_a_token() {
     )
     .ok()
     .json();
-    assert_eq!(found["packages"][0]["identifier"], "acme/kit");
+    assert_eq!(found["hits"][0]["identifier"], "acme/kit");
     // A real network in between changes nothing.
     let to = registry.url();
     let liar = Liar::start(move |request| forward(&to, request));

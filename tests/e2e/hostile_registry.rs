@@ -285,7 +285,8 @@ fn no_text_of_a_registry_steers_a_terminal_or_a_job() {
     let evil =
         "x\u{1b}]0;owned\u{7}\u{1b}[2J\r\n::set-env name=PATH::/evil\n::error::forged\u{202e}";
     let hit = json!({"identifier": format!("acme/{evil}"), "version": evil, "summary": evil, "license": evil,
-        "repository": evil, "homepage": evil, "exports": [evil], "score": 1.0, "downloads": 1});
+        "repository": evil, "homepage": evil, "downloads": 1, "url": evil, "format": evil, "yanked": true, "install": evil,
+        "exports": [{"kind": evil, "name": evil, "module": evil, "path": evil}]});
     let refusal = json!({"detail": evil, "error": {"code": "forbidden", "message": evil, "help": evil,
         "request_id": evil, "facts": {evil: evil, "claim": evil}}});
     let index = json!({"schema": 1, "identifier": "acme/kit", "latest": evil, "versions": [{
@@ -297,9 +298,11 @@ fn no_text_of_a_registry_steers_a_terminal_or_a_job() {
     let wrong =
         Liar::start(move |request| match request.path.split('?').next().unwrap_or_default() {
             "/index/acme/kit.json" => Reply::json(200, &index),
-            path if path.contains("search") || path.ends_with("packages") => {
-                Reply::json(200, &json!({"packages": [hit], "total": 1, "truncated": false}))
-            }
+            path if path.contains("search") || path.ends_with("packages") => Reply::json(
+                200,
+                &json!({"packages": [hit], "total": 1, "truncated": false,
+                    "schema": 1, "hits": [hit], "page": 1, "limit": 20, "next": 2}),
+            ),
             path if path.starts_with("/blobs/") => Reply::new(200, evil),
             _ => Reply::json(403, &refusal),
         });
@@ -311,6 +314,7 @@ fn no_text_of_a_registry_steers_a_terminal_or_a_job() {
         vec![ci.publish(&folder), ci.command(&["publish", "--dry-run"]).arg(&folder).outcome()];
     for arguments in [
         &["search", "kit"][..],
+        &["search", "kit", "--kind", "block"],
         &["info", "acme/kit"],
         &["info", "acme/kit@1.0.0"],
         &["fetch", "acme/kit@1.0.0", "--to", "out"],

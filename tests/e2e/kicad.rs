@@ -92,7 +92,7 @@ fn a_block_is_published_found_by_its_block_and_told_with_what_it_needs() {
     let block = desk.block("block", &[("name: usb-c-sink\n", "name: power-inlet\n")]);
     registry.ci("acme/usb-c-sink").tag("v1.0.0").publish(&block).ok();
     let found = desk.run("", &["search", "power-inlet", "--json"]).ok().json();
-    assert_eq!(found.pointer("/packages/0/identifier").unwrap(), "acme/usb-c-sink", "{found}");
+    assert_eq!(found.pointer("/hits/0/identifier").unwrap(), "acme/usb-c-sink", "{found}");
     let info = desk.run("", &["info", "acme/usb-c-sink", "--json"]).ok().json();
     let version = &info["index"]["versions"][0];
     let names: Vec<_> = version["requires"]

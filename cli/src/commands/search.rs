@@ -54,7 +54,8 @@ fn rendered(found: &SearchAnswer, exports: bool, ui: &Ui) -> String {
     let mut text = String::new();
     for (at, (row, hit)) in rows.iter().zip(&found.hits).enumerate() {
         let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+        // A column that nobody has anything in is left out.
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate().filter(|c| c.1.1 > 0) {
             let blank = " ".repeat(width.saturating_sub(cell.chars().count()));
             let cell = if column == 0 { ui.bold(cell) } else { cell.clone() };
             line.push_str(&format!("{cell}{blank}  "));

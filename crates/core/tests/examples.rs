@@ -58,6 +58,10 @@ fn every_example_is_complete_and_free_of_complaints() {
         assert!(tree.text(&m.readme).is_some_and(|text| text.starts_with("# ")), "{name}");
         assert!(tree.get("LICENSE").is_some(), "{name}");
         for export in m.exports {
+            // Publishers of `packhouse.yaml` choose the words.
+            let kinds = packhouse_core::formats::by_id(format).unwrap().kinds();
+            let known = kinds.iter().any(|(kind, _)| *kind == export.kind);
+            assert!(known || format == "packhouse", "{name}: `{}`", export.kind);
             assert!(export.path.is_none_or(|path| tree.get(&path).is_some()), "{name}");
         }
     }

@@ -401,6 +401,24 @@ mod tests {
     }
 
     #[test]
+    fn kinds_are_those_of_the_documentation() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/searching.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let (_, after) = page.split_once("| kind | what it is |\n|---|---|\n").unwrap();
+        let rows: Vec<_> = after.lines().take_while(|line| line.starts_with('|')).collect();
+        let kinds: Vec<_> = kinds().map(|(kind, what)| format!("| `{kind}` | {what} |")).collect();
+        assert_eq!(rows, kinds);
+        let formats: std::collections::BTreeSet<_> = FORMATS.iter().map(|f| f.id()).collect();
+        let (_, after) =
+            page.split_once("| format | line | beforehand |\n|---|---|---|\n").unwrap();
+        let rows = after.lines().take_while(|line| line.starts_with('|'));
+        let listed = rows.filter_map(|row| row.split(" | ").next()?.strip_prefix("| "));
+        let listed: Vec<_> =
+            listed.flat_map(|ids| ids.split(", ")).map(|id| id.trim_matches('`')).collect();
+        assert_eq!(listed, formats.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_monorepo_is_searched_for_packages() {
         let text = "package:\n  identifier: acme/a\n";
         let found = discover(&tree(&[

@@ -72,6 +72,19 @@ impl Filter {
         self.0.as_ref().is_some_and(Vec::is_empty)
     }
 
+    /// The documents that have them, in their order, if a facet is rarer than `postings`: then it is
+    /// cheaper to look words up in these.
+    pub(super) fn rarer(&self, reader: Reader<'_>, postings: usize) -> Option<Vec<Found>> {
+        let rarest = self.0.as_ref()?.iter().min_by_key(|term| term.postings)?;
+        if rarest.postings as usize >= postings {
+            return None;
+        }
+        let mut found = Vec::with_capacity(rarest.postings as usize);
+        reader.postings(*rarest).all(|doc, _| found.push(Found::of(doc)));
+        self.keep(reader, &mut found);
+        Some(found)
+    }
+
     /// Keeps of `found` what has them; if any is asked for, in the order of documents then.
     pub(super) fn keep(&self, reader: Reader<'_>, found: &mut Vec<Found>) {
         let Some(terms) = &self.0 else { return found.clear() };

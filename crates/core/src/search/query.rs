@@ -219,12 +219,8 @@ pub(super) fn find<const N: usize>(
     }
     // The best of all may be none of those that pass.
     let all = limit > BEST || filters.iter().any(|filter| !filter.is_open());
-    let each = |find: fn(Reader<'_>, &[Word], bool) -> Vec<Found>| {
-        std::array::from_fn(|i| {
-            let mut found = find(readers[i], &words[i], all);
-            filters[i].keep(readers[i], &mut found);
-            found
-        })
+    let each = |find: fn(Reader<'_>, &[Word], &Filter, bool) -> Vec<Found>| {
+        std::array::from_fn(|i| find(readers[i], &words[i], &filters[i], all))
     };
     let mut found: [Vec<Found>; N] = each(all_of);
     if texts.len() > 1 && found.iter().all(Vec::is_empty) {
@@ -239,22 +235,22 @@ pub(super) fn find<const N: usize>(
     found
 }
 
-/// The documents that have all words; of a single frequent one the best, unless `all`.
-fn all_of(reader: Reader<'_>, words: &[Word], all: bool) -> Vec<Found> {
-    match words {
-        [] => Vec::new(),
-        // The best of one word are among the best of its terms.
-        [only] => only.found(reader, all),
-        [rarest, others @ ..] => {
-            let mut found = rarest.found(reader, true);
-            others.iter().for_each(|word| word.narrow(reader, &mut found));
-            found
-        }
+/// The documents that pass and have all words; of a single frequent one the best, unless `all`.
+fn all_of(reader: Reader<'_>, words: &[Word], filter: &Filter, all: bool) -> Vec<Found> {
+    let Some((rarest, others)) = words.split_first() else { return Vec::new() };
+    if let Some(mut found) = filter.rarer(reader, rarest.postings) {
+        words.iter().for_each(|word| word.narrow(reader, &mut found));
+        return found;
     }
+    // The best of one word are among the best of its terms.
+    let mut found = rarest.found(reader, all || !others.is_empty());
+    filter.keep(reader, &mut found);
+    others.iter().for_each(|word| word.narrow(reader, &mut found));
+    found
 }
 
-/// The documents that have one of the words at least; having more of them counts.
-fn any_of(reader: Reader<'_>, words: &[Word], all: bool) -> Vec<Found> {
+/// The documents that pass and have one of the words at least; having more of them counts.
+fn any_of(reader: Reader<'_>, words: &[Word], filter: &Filter, all: bool) -> Vec<Found> {
     let mut each = words.iter().flat_map(|word| word.found(reader, all)).collect::<Vec<_>>();
     each.sort_by_key(|found| found.doc);
     let mut found = Vec::new();
@@ -265,5 +261,6 @@ fn any_of(reader: Reader<'_>, words: &[Word], all: bool) -> Vec<Found> {
             score: share * same.iter().map(|f| f.score).sum::<f32>(),
         });
     }
+    filter.keep(reader, &mut found);
     found
 }

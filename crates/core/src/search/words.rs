@@ -56,20 +56,23 @@ impl Words {
         Self(words(query).into_iter().take(super::QUERY_WORDS).collect())
     }
 
-    /// How many of them `name` has, the last one possibly unfinished, or with the slips that a search
-    /// forgives.
+    /// How many of them `name` has, the last one possibly unfinished.
     pub fn in_name(&self, name: &str) -> usize {
-        let parts = code_words(name);
-        let has = |(at, word): &(usize, &String)| {
-            let last = at + 1 == self.0.len();
+        self.count(name, |part, word, last| part == word || (last && part.starts_with(word)))
+    }
+
+    /// How many of them `name` has with the slips that a search forgives.
+    pub fn near_name(&self, name: &str) -> usize {
+        self.count(name, |part, word, _| {
             let slips = super::typo::slips(word.chars().count());
-            parts.iter().any(|part| {
-                part == *word
-                    || (last && part.starts_with(word.as_str()))
-                    || (slips > 0 && strsim::osa_distance(part, word) <= slips)
-            })
-        };
-        self.0.iter().enumerate().filter(has).count()
+            slips > 0 && strsim::osa_distance(part, word) <= slips
+        })
+    }
+
+    fn count(&self, name: &str, fits: impl Fn(&str, &str, bool) -> bool) -> usize {
+        let (parts, last) = (code_words(name), self.0.len().saturating_sub(1));
+        let words = self.0.iter().enumerate();
+        words.filter(|(at, word)| parts.iter().any(|part| fits(part, word, *at == last))).count()
     }
 }
 
@@ -122,9 +125,9 @@ mod tests {
         assert_eq!(count("growth rate", "TumorGrowth"), 1);
         assert_eq!(count("tumor gro", "tumor_growth"), 2, "the last one may be unfinished");
         assert_eq!(count("gro tumor", "TumorGrowth"), 1);
-        assert_eq!(count("tumr", "TumorGrowth"), 1, "a slip");
-        assert_eq!(count("tmr", "TumorGrowth"), 0, "too short for one");
         assert_eq!(count("cells", "TumorGrowth"), 0);
+        let near = |query: &str| Words::new(query).near_name("TumorGrowth");
+        assert_eq!([near("tumr"), near("tmr"), near("grwth tumor")], [1, 0, 2]);
     }
 
     #[test]

@@ -54,16 +54,22 @@ impl Asked<'_> {
     }
 }
 
-fn of_kind<'e>(entry: &'e Entry, kind: &'e str) -> impl Iterator<Item = &'e Offer> {
+fn of_kind<'e>(entry: &'e Entry, kind: &'e str) -> impl Iterator<Item = &'e Offer> + Clone {
     entry.exports.iter().filter(move |offer| offer.kind == kind)
 }
 
-/// Those of `offers` that have a word in their names, those with most first.
-fn named<'e>(words: &Words, offers: impl Iterator<Item = &'e Offer>) -> Vec<Offer> {
-    let counted = offers.map(|offer| (words.in_name(&offer.name), offer));
-    let mut named: Vec<_> = counted.filter(|(count, _)| *count > 0).collect();
-    named.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-    named.into_iter().map(|(_, offer)| offer.clone()).collect()
+/// Those of `offers` that have a word in their names, those with most first; where none has one, those
+/// that have one with slips.
+fn named<'e>(words: &Words, offers: impl Iterator<Item = &'e Offer> + Clone) -> Vec<Offer> {
+    for count in [Words::in_name, Words::near_name] {
+        let counted = offers.clone().map(|offer| (count(words, &offer.name), offer));
+        let mut named: Vec<_> = counted.filter(|(count, _)| *count > 0).collect();
+        if !named.is_empty() {
+            named.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+            return named.into_iter().map(|(_, offer)| offer.clone()).collect();
+        }
+    }
+    Vec::new()
 }
 
 impl Snapshot {
@@ -81,8 +87,11 @@ impl Snapshot {
         let words = Words::new(asked.query);
         let most = asked.first.saturating_add(asked.limit);
         let found = self.search_among(asked.query, &asked.facets(), most, COUNTED);
+        let mut left = LOOKED_AT;
         let hits = found.entries.into_iter().skip(asked.first).map(|entry| {
-            let mut exports = named(&words, entry.exports.iter());
+            let looked_at = entry.exports.len().min(left);
+            left -= looked_at;
+            let mut exports = named(&words, entry.exports.iter().take(looked_at));
             exports.truncate(SHOWN);
             (entry, exports)
         });
@@ -311,7 +320,7 @@ mod tests {
             first: 0,
             limit: 1,
         };
-        assert_eq!(pages(&snapshot, asked).0, ["acme/p00030 decayprocess1 decayprocess0"]);
+        assert_eq!(pages(&snapshot, asked).0, ["acme/p00030 decayprocess1"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::claims::{OidcPublisher, Pins, Publisher};
 use packhouse_core::digest::{Digest, TreeDigest};
 use packhouse_core::identifier::Identifier;
-use packhouse_core::manifest::{Dependency, NativeName, Target};
+use packhouse_core::manifest::{Dependency, Export, NativeName, Target};
 use packhouse_core::quality::{Claim, Tests};
 use packhouse_core::release::{Attachment, Described, Marks, Release};
 use packhouse_core::version::{Order, Version};
@@ -86,6 +86,8 @@ pub struct Publish {
     pub native: Option<NativeName>,
     /// Identifiers it depends on.
     pub needs: Vec<Identifier>,
+    /// What it offers: kinds and names.
+    pub offers: Vec<(&'static str, &'static str)>,
     /// Whether its token is bound to the bytes.
     pub bound_audience: bool,
     /// When it is asked for, in seconds of the suite.
@@ -103,6 +105,7 @@ impl Publish {
             publisher: job(&repository.to_lowercase(), 1),
             native: None,
             needs: Vec::new(),
+            offers: Vec::new(),
             bound_audience: true,
             at: 0,
         }
@@ -125,6 +128,13 @@ impl Publish {
     pub fn python(self, name: &str) -> Self {
         let native = NativeName { ecosystem: "python".to_owned(), name: name.to_owned() };
         Self { native: Some(native), ..self }
+    }
+
+    /// With something that it offers.
+    #[must_use]
+    pub fn offering(mut self, kind: &'static str, name: &'static str) -> Self {
+        self.offers.push((kind, name));
+        self
     }
 
     /// The archive's digest.
@@ -168,6 +178,13 @@ impl Publish {
             condition: None,
             at: None,
         });
+        let exports = self.offers.iter().map(|(kind, name)| Export {
+            kind: (*kind).to_owned(),
+            name: (*name).to_owned(),
+            path: None,
+            summary: None,
+            details: serde_json::Map::new(),
+        });
         Release {
             schema: 1,
             identifier: self.identifier.clone(),
@@ -187,7 +204,7 @@ impl Publish {
                 authors: Vec::new(),
                 keywords: Vec::new(),
                 dependencies: needs.collect(),
-                exports: Vec::new(),
+                exports: exports.collect(),
                 requires: Vec::new(),
                 original: json!({ "zebra": 1, "aardvark": [null, "é"] }),
             },

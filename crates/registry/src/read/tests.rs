@@ -442,6 +442,84 @@ async fn every_key_is_there_whatever_a_package_says() {
 }
 
 #[tokio::test]
+async fn exports_are_found_by_kind_format_and_words() {
+    let registry = Registry::new();
+    let offer = |kind: &str, name: &str| Export {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        path: Some("src/cells.py".to_owned()),
+        summary: None,
+        details: json!({"module": "cells.growth", "line": 3}).as_object().unwrap().clone(),
+    };
+    let process = |name: &str| offer("process", name);
+    let python = |r: &mut Release| r.described.format = "pyproject".to_owned();
+    registry
+        .release("acme/cells", "1.0.0", &[], |r| {
+            python(r);
+            r.described.exports =
+                vec![process("Growth"), process("Division"), offer("step", "Count")];
+        })
+        .await;
+    registry
+        .release("acme/sensor", "1.0.0", &[], |r| {
+            r.described.exports = vec![offer("build", "Sensor")]
+        })
+        .await;
+    let answer = registry.get("/v1/search?kind=process&limit=1").await.json();
+    assert_eq!(
+        (&answer["total"], &answer["next"], &answer["page"]),
+        (&json!(2), &json!(2), &json!(1))
+    );
+    let hit = &answer["hits"][0];
+    let export = json!({"kind": "process", "name": "Growth", "module": "cells.growth", "path": "src/cells.py"});
+    assert_eq!((&hit["identifier"], &hit["exports"]), (&json!("acme/cells"), &json!([export])));
+    let archive = registry.get("/v1/package/acme/cells/releases/1.0.0").await.json();
+    let archive = archive["info"]["download_url"].as_str().unwrap().to_owned();
+    assert_eq!(hit["install"], format!("pip install {archive}"));
+    let names = async |query: &str| {
+        let answer = registry.get(&format!("/v1/search?{query}")).await.json();
+        let hits = answer["hits"].as_array().unwrap().clone();
+        let name = |hit: &Value| {
+            format!("{}{}", hit["identifier"].as_str().unwrap(), hit["exports"][0]["name"])
+        };
+        hits.iter().map(name).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names("").await, "acme/cellsnull acme/sensornull", "all there is, by identifier");
+    assert_eq!(names("query=division&kind=").await, "acme/cells\"Division\"", "packages, and why");
+    assert_eq!(names("query=division&kind=process").await, "acme/cells\"Division\"");
+    assert_eq!(names("kind=process&page=2&limit=1").await, "acme/cells\"Division\"");
+    assert_eq!(names("kind=process&format=ato").await, "");
+    assert_eq!(names("format=ato").await, "acme/sensornull");
+    assert_eq!(
+        names("query=temperature&kind=build").await,
+        "acme/sensor\"Sensor\"",
+        "by its summary"
+    );
+    assert_eq!(names("kind=block&page=4294967295&limit=100").await, "", "no package offers one");
+    for (query, detail, help) in [
+        (
+            "kind=Process",
+            "there is no kind `Process`",
+            "did you mean `process`? kinds are: action, block, build, ",
+        ),
+        ("format=aato", "there is no format `aato`", "did you mean `ato`? formats are: apl, ato, "),
+        ("page=0", "there is no page 0 of 20 hits", "pages count from 1"),
+        ("limit=101", "there is no page 1 of 101 hits", "have 1 to 100 hits"),
+        ("page=x", "the query cannot be read", "ask with `?query=words"),
+    ] {
+        let refused = registry.get(&format!("/v1/search?{query}")).await;
+        assert_eq!(refused.status, 400, "{query}");
+        let body = refused.json();
+        assert!(body["detail"].as_str().unwrap().contains(detail), "{body}");
+        assert!(body["error"]["help"].as_str().unwrap().contains(help), "{body}");
+    }
+    let index = registry.get("/index/acme/cells.json").await.json();
+    assert_eq!(index["exports"].as_array().unwrap().len(), 3, "{index}");
+    let closure = registry.get("/v1/closure?root=acme/cells").await.json();
+    assert!(closure["packages"][0].get("exports").is_none(), "{closure}");
+}
+
+#[tokio::test]
 async fn lists_show_the_latest_first_and_leave_out_what_is_not_served() {
     let registry = Registry::new();
     for version in ["1.0.0", "1.9.0", "1.10.0", "2.0.0-rc.1", "3.0.0", "4.0.0", "5.0.0"] {
