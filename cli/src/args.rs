@@ -224,12 +224,16 @@ Examples:
   packhouse audit
   packhouse audit packages/* --fail-on warning
   packhouse audit --format sarif > findings.sarif
+  packhouse audit --advisories osv/    also: what is known to be broken
   packhouse audit --strict             a circuit, as `ato package verify --strict`
   packhouse audit --registry https://packages.example.org    also: versions, dependencies")]
 pub(crate) struct Audit {
     /// Folders or manifests
     #[arg(default_value = ".", hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
+    /// A folder of advisories in OSV's format, to match packages and what they need with
+    #[arg(long, value_name = "DIR")]
+    pub(crate) advisories: Option<PathBuf>,
     /// How to report: human, json, github, sarif or markdown
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: ReportFormat,
@@ -294,6 +298,7 @@ Examples:
   packhouse publish --version from-git             the version of the tag on this commit
   packhouse publish packages/a packages/b          both or neither
   packhouse publish --artifacts build/builds       with build artifacts
+  packhouse publish --test-report junit.xml --coverage lcov.info
 
 In GitHub Actions the job needs `permissions: {id-token: write, contents: read}` and no secret.
 Elsewhere, give an API token in PACKHOUSE_TOKEN or with --token-file (which wins over the job's).
@@ -317,6 +322,12 @@ pub(crate) struct Publish {
     /// A folder of build artifacts, `<target>/<file>`; for a single package
     #[arg(long, value_name = "DIR")]
     pub(crate) artifacts: Option<PathBuf>,
+    /// A test report in JUnit's XML, whose counts become a part of the release; may be repeated
+    #[arg(long = "test-report", value_name = "JUNIT")]
+    pub(crate) test_reports: Vec<PathBuf>,
+    /// A coverage report in LCOV's format, likewise; may be repeated
+    #[arg(long, value_name = "LCOV")]
+    pub(crate) coverage: Vec<PathBuf>,
     /// Also write the result, with receipts, to a file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
@@ -738,6 +749,9 @@ pub(crate) struct Serve {
     /// What `ato` shows at every command
     #[arg(long, value_name = "TEXT")]
     pub(crate) motd: Option<String>,
+    /// A folder of advisories in OSV's format, which packages are matched with whenever it changes
+    #[arg(long, value_name = "DIR")]
+    pub(crate) advisories: Option<PathBuf>,
     /// Another limit, for example `archive_bytes=134217728`; may be repeated
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
@@ -768,6 +782,7 @@ impl Serve {
         Ok(crate::server::Config {
             limits: limits(&self.limits)?,
             data: self.data,
+            advisories: self.advisories,
             listen: self.listen,
             public_url: self.public_url,
             issuers: self.issuers,

@@ -12,6 +12,7 @@ use http::Method;
 use jiff::SignedDuration;
 use packhouse_core::api::ErrorCode;
 use packhouse_forge::review;
+use packhouse_registry::advisories::{self, Scope};
 use packhouse_registry::app::{App, Service, Settings};
 use packhouse_registry::compat::Ecosystems;
 use packhouse_registry::error::ApiError;
@@ -37,7 +38,7 @@ use crate::dynamo::{DynamoLedger, DynamoTurns};
 use crate::event::{self, EventError};
 use crate::jobs::{Asked, SqsJobs};
 use crate::observe::Line;
-use crate::s3::{S3Blobs, S3Logs, S3Records, S3Views};
+use crate::s3::{S3Advisories, S3Blobs, S3Logs, S3Records, S3Views};
 use crate::views::{Drain, ViewCatalogue, ViewIndexFiles};
 
 /// What is left of a function's time when it gives up: enough to say so.
@@ -65,6 +66,7 @@ pub struct Function {
     jobs: Option<SqsJobs>,
     drain: Drain,
     logs: Option<S3Logs>,
+    advisories: S3Advisories,
     warm: AtomicBool,
 }
 
@@ -93,6 +95,7 @@ impl Function {
         let logs = config.log_bucket.as_ref();
         let logs = logs.map(|bucket| S3Logs::new(s3.clone(), bucket, LOGS));
         let views = S3Views::new(s3.clone(), config.bucket.clone());
+        let advisories = S3Advisories::new(s3.clone(), config.bucket.clone());
         let catalogue = ViewCatalogue::new(views.clone(), ledger.clone());
         let blobs = Arc::new(S3Blobs::new(s3, keys, config.bucket.clone()));
         let queue = config.queue.as_ref();
@@ -129,7 +132,8 @@ impl Function {
         let packs = "functions keep no packs: they have no disk and start no programs";
         let beside = packhouse_registry::compat::attune::without(packs);
         let registry = router(app.clone(), beside);
-        Ok(Self { config, ledger, app, registry, jobs, drain, logs, warm: AtomicBool::new(false) })
+        let warm = AtomicBool::new(false);
+        Ok(Self { config, ledger, app, registry, jobs, drain, logs, advisories, warm })
     }
 
     /// What it is for.
@@ -291,6 +295,19 @@ impl Function {
         Ok(json!({ "logs": taken, "views": views }))
     }
 
+    /// Matches all packages with the advisories in the bucket, and makes the views of those that have
+    /// other ones now.
+    async fn scan(&self, until: Instant) -> StoreResult<Value> {
+        let Some(advisories) = self.advisories.read().await? else {
+            return Ok(json!("there are no advisories"));
+        };
+        self.ledger.refresh().await?;
+        let changed = advisories::scan(&self.app, &advisories, &Scope::All).await?;
+        let (read, count) = (advisories.len(), changed.len());
+        let views = self.drain.run(changed.into_iter().collect(), until).await?;
+        Ok(json!({ "advisories": read, "changed": count, "views": views }))
+    }
+
     /// Reviews a pull request, in the time that is left.
     async fn review(&self, pull: &PullRequest, end: Instant) -> StoreResult<Value> {
         let Some(app) = &self.config.github else { return Ok(json!("there is no App")) };
@@ -311,6 +328,7 @@ impl Function {
             Job::Sweep => json!({ "intents": work::sweep(&self.app).await? }),
             Job::Views => json!(self.drain.run(BTreeSet::new(), until).await?),
             Job::Downloads => self.count(until).await?,
+            Job::Advisories => self.scan(until).await?,
             Job::Review(ref pull) => self.review(pull, end).await?,
         };
         log::info(&format!("{}: {did}", job.name()));

@@ -164,6 +164,7 @@ mod tests {
         assert!(jobs[1].1.as_ref().unwrap_err().contains("dance"), "{jobs:?}");
         assert!(jobs[2].0 == "c" && jobs[2].1.is_err());
         assert_eq!(Asked::read(r#"{"job":"downloads"}"#), Asked::Job(Job::Downloads));
+        assert_eq!(Asked::read(r#"{"job":"advisories"}"#), Asked::Job(Job::Advisories));
         let others = ["", "null", "[]", "{}", "{\"Records\":[]}", "{\"Records\":3}", "\u{0}"];
         let schedule = r#"{"version":"0","source":"aws.events","detail-type":"Scheduled Event"}"#;
         for event in others.into_iter().chain([schedule]) {

@@ -395,6 +395,53 @@ fn a_strict_audit_fails_for_what_ato_verifies() {
     assert_eq!(rules, ["unused-import"], "{new}");
 }
 
+const JUNIT: &str =
+    "<testsuite><testcase time=\"1.5\"/><testcase><skipped/></testcase></testsuite>";
+const LCOV: &str = "SF:a\nDA:1,1\nDA:2,0\nend_of_record\n";
+
+#[test]
+fn a_published_claim_and_the_reports_of_a_change_stand_side_by_side() {
+    let inputs = [("test-report", "junit.xml"), ("coverage", "lcov.info"), ("advisories", "osv")];
+    let change = change(&inputs);
+    change.github.installed(false);
+    let token = change.github.token("github-actions[bot]", true);
+    let publishing = publishing(&change.registry, &inputs[..2]);
+    publishing.write("junit.xml", JUNIT).write("lcov.info", LCOV).commit("reports");
+    publishing.git(&["tag", "--force", "v1.0.0"]);
+    let ci = change.registry.ci(REPOSITORY).tag("v1.0.0");
+    publishing.push_tag("v1.0.0").tokens(&ci.token_url()).outcome().ok();
+    let info = change.registry.get("/v1/package/acme/sensor/releases/1.0.0")["info"].clone();
+    assert_eq!(info["quality"]["tests"]["passed"], 1);
+    assert_eq!(info["quality"]["coverage"]["lines"], json!({"found": 2, "hit": 1}));
+
+    let more = JUNIT.replace("</testsuite>", "<testcase><failure/></testcase></testsuite>");
+    let advisory = json!({
+        "id": "PKH-1", "modified": "2026-01-01T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "Packhouse", "name": "acme/sensor"}, "versions": ["1.0.0"]}],
+    });
+    change.repository.write("junit.xml", &more).write("lcov.info", LCOV);
+    change.repository.write("osv/one.json", &advisory.to_string());
+    let run = change.run(&token, REPOSITORY).ok();
+    assert_eq!(output(&run, "comment").as_deref(), Some("created"), "{run}");
+    let body = change.github.comments(12)[0].body.clone();
+    for told in [
+        "| package | latest release | downloads | tests | coverage | advisories |",
+        "| `1.0.0` | 0 | 2: 1 passed, 1 skipped, in 1.5 s | 50.0 % of 2 lines | – |",
+        "| the reports of this change | – | – | 3: 1 passed, 1 failed, 1 skipped, in 1.5 s | 50.0 % of 2 lines | – |",
+        "this version is affected by `PKH-1`",
+    ] {
+        assert!(body.contains(told), "{told} in\n{body}");
+    }
+
+    change.repository.write("junit.xml", "<html/>");
+    let run = change.run(&token, REPOSITORY);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(
+        run.to_string().contains("`junit.xml`: line 1, column 1: the root is `<html>`"),
+        "{run}"
+    );
+}
+
 #[test]
 fn a_comment_is_cut_at_githubs_limit_and_links_to_the_run() {
     let change = change(&[]);

@@ -30,6 +30,7 @@ mod operators;
 mod project;
 mod protocol;
 mod publish;
+mod quality;
 mod races;
 mod rehearsal;
 mod search;

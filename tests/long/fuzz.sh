@@ -19,7 +19,7 @@ host=$(rustc -vV | awk '/^host:/ { print $2 }')
 fail() { printf 'tests/long/fuzz.sh: %s\n' "$*" >&2; exit 2; }
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "\`$seconds\` is no number of seconds; usage: fuzz.sh [SECONDS] [TARGET...]"
 
-all=(apl attune zip_scan zip_pack identifier requirement fppm kicad manifest python audit token)
+all=(apl attune zip_scan zip_pack identifier requirement fppm junit kicad lcov manifest osv python audit token)
 targets=("$@")
 [ $# -gt 0 ] || targets=("${all[@]}")
 for target in "${targets[@]}"; do

@@ -1,9 +1,11 @@
 //! `packhouse audit`: what a publish would say, and more.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use packhouse_client::plan::{self, Opened, Source};
 use packhouse_core::limits::Limits;
+use packhouse_core::quality::Advisories;
 use packhouse_core::report::{self, Outcome};
 use packhouse_core::review::Checked;
 
@@ -17,9 +19,13 @@ pub(crate) fn run(args: &Audit, global: &Global, ui: &Ui) -> anyhow::Result<Exit
         Stop::usage(e.to_string(), "`--fail-on error` is the default")
     })?;
     let limits = Limits::default();
+    let advisories = match &args.advisories {
+        Some(folder) => Some(Arc::new(packhouse_client::quality::advisories(folder)?)),
+        None => None,
+    };
     let mut checked = Vec::new();
     for path in &args.paths {
-        checked.push(one(path, args, global, &limits, ui)?);
+        checked.push(one(path, args, global, &limits, advisories.clone(), ui)?);
     }
     let audited: Vec<_> = checked.iter().map(Checked::audited).collect();
     let format = if ui.json { ReportFormat::Json } else { args.format };
@@ -49,6 +55,7 @@ fn one(
     args: &Audit,
     global: &Global,
     limits: &Limits,
+    advisories: Option<Arc<Advisories>>,
     ui: &Ui,
 ) -> anyhow::Result<Checked> {
     let opened = plan::open(path, &args.files.choice(), limits)?;
@@ -57,6 +64,7 @@ fn one(
         Opened::Broken { folder, .. } => folder,
         Opened::Package(source) => {
             setting = context::cheap_setting(&context::job(), source, args.tag.as_deref(), ui);
+            setting.advisories = advisories;
             if source.manifest.format == "kicad" {
                 let given = args.kicad_tools_version.as_deref();
                 setting.tools = super::project::tools::find(&[], given)?;

@@ -4,6 +4,7 @@ use packhouse_client::fetch::{Chosen, Wanted, choose, resolve};
 use packhouse_client::{Client, ClientError};
 use packhouse_core::api::read::{IndexFile, IndexVersion, ReleaseInfo};
 use packhouse_core::escape::{excerpt, excerpt_lines};
+use packhouse_core::quality::Claim;
 use serde_json::json;
 
 use crate::args::{Global, Info};
@@ -117,6 +118,9 @@ fn describe(out: &mut String, info: &ReleaseInfo, outside: String, ui: &Ui) {
         ),
         ("size", size(info.size)),
         ("downloads", info.stats.total_downloads.to_string()),
+        ("tests", claim(info).tests.map(|tests| tests.to_string()).unwrap_or_default()),
+        ("coverage", claim(info).coverage.map(|part| part.to_string()).unwrap_or_default()),
+        ("advisories", advisories(info)),
         ("needs", needs.join(", ")),
         ("outside", outside),
         ("digest", text(&info.hashes.sha256)),
@@ -125,6 +129,27 @@ fn describe(out: &mut String, info: &ReleaseInfo, outside: String, ui: &Ui) {
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         out.push_str(&format!("{} {value}\n", ui.dim(&format!("{name:<11}"))));
     }
+}
+
+/// What the publisher claims, as far as it can be true.
+fn claim(info: &ReleaseInfo) -> Claim {
+    info.quality.clone().filter(|claim| claim.check().is_ok()).unwrap_or_default()
+}
+
+/// Which advisories are about a release; empty where nobody looked.
+fn advisories(info: &ReleaseInfo) -> String {
+    let Some(notices) = &info.advisories else { return String::new() };
+    let named = notices.iter().take(LISTED).map(|notice| {
+        let through = notice.dependency.as_ref().map(|name| format!(" through {name}"));
+        let fixed = notice.fixed.as_ref().map(|fixed| format!(", fixed in {fixed}"));
+        let (id, affected) = (&notice.id, &notice.affected);
+        let (through, fixed) = (through.unwrap_or_default(), fixed.unwrap_or_default());
+        excerpt(&format!("{id}{through} ({affected}{fixed})"), 300)
+    });
+    let more = notices.len().saturating_sub(LISTED);
+    let more = (more > 0).then(|| format!("and {more} more; `--json` lists all"));
+    let all: Vec<String> = named.chain(more).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join("; ") }
 }
 
 fn versions(out: &mut String, index: &IndexFile, ui: &Ui) {

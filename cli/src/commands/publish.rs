@@ -11,6 +11,7 @@ use packhouse_core::api::{Receipt, RehearsalAnswer};
 use packhouse_core::audit::{Finding, Severity};
 use packhouse_core::escape::printable;
 use packhouse_core::limits::Limits;
+use packhouse_core::quality::Claim;
 use packhouse_core::report::{self, Audited, FailOn};
 use packhouse_core::review::Checked;
 use packhouse_core::secret::Secret;
@@ -24,6 +25,8 @@ use crate::ui::{Ui, shown, size};
 
 pub(crate) fn run(args: &Publish, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     let limits = Limits::default();
+    // A report that cannot be read stops the publish before anybody is asked.
+    let claim = packhouse_client::quality::claim(&args.test_reports, &args.coverage)?;
     let sources = sources(args, &limits, ui)?;
     let registry = context::registry(global, sources.first().map(|(source, _)| &source.manifest))?;
     // Who cannot publish learns it before anything is packed or asked.
@@ -33,6 +36,7 @@ pub(crate) fn run(args: &Publish, global: &Global, ui: &Ui) -> anyhow::Result<Ex
         return Ok(Exit::Findings);
     };
     let ready = with_artifacts(args, ready, &limits)?;
+    let ready = with_claim(claim, ready, ui)?;
     let progress = Shown::new(ui);
     if args.dry_run {
         let skip = args.skip_duplicate_versions;
@@ -158,6 +162,24 @@ fn with_artifacts(
         .into());
     };
     package.artifacts = Some(pack_artifacts(folder, limits)?);
+    Ok(ready)
+}
+
+fn with_claim(claim: Option<Claim>, mut ready: Vec<Ready>, ui: &Ui) -> anyhow::Result<Vec<Ready>> {
+    let Some(claim) = claim else { return Ok(ready) };
+    let [package] = &mut ready[..] else {
+        return Err(Stop::usage(
+            format!("reports belong to a single package, there are {}", ready.len()),
+            "publish packages with `--test-report` or `--coverage` one by one",
+        )
+        .into());
+    };
+    let tests = claim.tests.map(|tests| format!("tests {tests}"));
+    let coverage = claim.coverage.map(|coverage| format!("coverage {coverage}"));
+    for told in tests.iter().chain(&coverage) {
+        ui.note(&format!("{}: {told}", package.title()));
+    }
+    package.quality = Some(claim);
     Ok(ready)
 }
 

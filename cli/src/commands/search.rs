@@ -1,7 +1,7 @@
 //! `packhouse search`.
 
 use packhouse_client::Wanted;
-use packhouse_core::api::read::{Offer, SearchAnswer, SearchHit};
+use packhouse_core::api::read::{Hit, Offer, SearchAnswer, SearchHit};
 use packhouse_core::escape::{excerpt, printable};
 
 use crate::args::{Global, Search};
@@ -66,6 +66,10 @@ fn rendered(found: &SearchAnswer, exports: bool, ui: &Ui) -> String {
         let package = &hit.package.identifier;
         if found.hits.get(at + 1).is_none_or(|next| next.package.identifier != *package) {
             text.push_str(&format!("    {}\n", ui.dim(&printable(&hit.install))));
+            let figures = figures(&hit.package);
+            if !figures.is_empty() {
+                text.push_str(&format!("    {}\n", ui.dim(&figures)));
+            }
         }
     }
     text
@@ -91,4 +95,18 @@ fn columns(hit: &SearchHit, exports: bool) -> [String; 3] {
             [package, excerpt(&hit.package.format, 40), excerpt(&offers.join(", "), 120)]
         }
     }
+}
+
+/// How the package stands: downloads, what its publisher claims, and advisories.
+fn figures(hit: &Hit) -> String {
+    let claim = hit.quality.as_ref().filter(|claim| claim.check().is_ok());
+    let downloads = hit.downloads.filter(|count| *count > 0);
+    let advisories = hit.advisories.as_ref().filter(|ids| !ids.is_empty());
+    let told = [
+        downloads.map(|count| format!("{count} downloads")),
+        claim.and_then(|claim| claim.tests).map(|tests| format!("tests {tests}")),
+        claim.and_then(|claim| claim.coverage).map(|coverage| format!("coverage {coverage}")),
+        advisories.map(|ids| excerpt(&format!("advisories {}", ids.join(", ")), 200)),
+    ];
+    told.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

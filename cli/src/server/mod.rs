@@ -1,5 +1,6 @@
 //! A registry on this machine: the embedded store, the router, and the loop that feeds it.
 
+mod advisories;
 pub(crate) mod attune;
 #[cfg(feature = "failpoints")]
 mod failpoints;
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) open: bool,
     /// What the registry says of itself to F Prime's client.
     pub(crate) fppm: packhouse_registry::compat::fppm::About,
+    /// The folder of advisories.
+    pub(crate) advisories: Option<PathBuf>,
     /// What `ato` shows at every command.
     pub(crate) motd: Option<String>,
     /// Hosts whose repositories are read; none means the usual ones.
@@ -82,6 +85,7 @@ pub(crate) struct Server {
     listener: std::net::TcpListener,
     app: App,
     worker: work::Worker,
+    advisories: Option<advisories::Watch>,
     router: Registry,
     /// Where clients reach it.
     pub(crate) url: String,
@@ -156,10 +160,12 @@ impl Server {
             reads,
         });
         let worker = work::Worker { app: app.clone(), jobs, blobs: files, github };
+        let folder = config.advisories.clone();
+        let advisories = folder.map(|folder| advisories::Watch::new(app.clone(), folder));
         let packs = attune::routes(&app, &config.packs)?;
         let beside = uploads.merge(dev_routes.unwrap_or_default()).merge(packs);
         let router = router(app.clone(), beside);
-        Ok(Self { listener, app, worker, router, url, first_token })
+        Ok(Self { listener, app, worker, advisories, router, url, first_token })
     }
 
     /// Serves until `stop` says true.
@@ -167,16 +173,23 @@ impl Server {
         let listener =
             tokio::net::TcpListener::from_std(self.listener).context("cannot use the socket")?;
         let working = tokio::spawn(self.worker.run(stop.clone()));
+        let matching = self.advisories.map(|watch| tokio::spawn(watch.run(stop.clone())));
         let counting =
             tokio::spawn(downloads::run(self.app.clone(), listen::stopped(stop.clone())));
         listen::serve(listener, self.router, stop).await;
         let _ = tokio::join!(working, counting);
+        if let Some(matching) = matching {
+            let _ = matching.await;
+        }
         Ok(())
     }
 }
 
 /// What must not be combined.
 fn check(config: &Config) -> anyhow::Result<()> {
+    if let Some(folder) = config.advisories.as_ref().filter(|folder| !folder.is_dir()) {
+        bail!("--advisories names `{}`, which is no folder", crate::ui::shown(folder));
+    }
     let loopback = config.listen.ip().is_loopback();
     for (flag, set) in [("--open", config.open), ("--dev-issuer", config.dev_issuer)] {
         if set && !loopback {

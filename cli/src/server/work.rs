@@ -104,6 +104,8 @@ impl Worker {
             }
             // Each process keeps its views in memory, and answers all downloads itself.
             Job::Views | Job::Downloads => Ok(()),
+            // Each process watches the folder that it was given.
+            Job::Advisories => Ok(()),
             Job::Review(pull) => self.review(&pull).await,
         }
     }

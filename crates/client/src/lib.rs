@@ -24,6 +24,7 @@ pub mod plan;
 pub mod probe;
 pub mod project;
 pub mod publish;
+pub mod quality;
 pub mod replace;
 pub mod scratch;
 pub mod token;

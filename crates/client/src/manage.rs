@@ -274,6 +274,9 @@ impl Client {
             let entries = index.versions.iter().filter(|entry| entry.in_service());
             let held: Vec<_> =
                 entries.filter_map(|e| Version::parse(e.order, &e.version).ok()).collect();
+            let usable = index.versions.iter().filter(|e| e.in_service() && e.yanked.is_none());
+            let usable = usable.filter_map(|e| Version::parse(e.order, &e.version).ok());
+            facts.held.insert(target_text(target), usable.collect());
             let same = manifest.dependencies.iter().filter(|d| d.target == **target);
             for wanted in same.filter_map(|d| d.requirement.as_ref()) {
                 if !held.iter().any(|version| wanted.admits(version)) {

@@ -358,7 +358,14 @@ impl Run<'_> {
                 Some(sent) => !holds(&seen, sent)?,
                 None => false,
             };
+            let claims = package.quality.is_some() && seen.quality != package.quality;
             match outcome {
+                Outcome::Published if !others && claims => Ok(Some(
+                    "the registry keeps other figures than the reports of this publish, or none".to_owned(),
+                )),
+                _ if !others && claims => Ok(Some(
+                    "it was released before with other reports of tests and coverage, or none, and those stay".to_owned(),
+                )),
                 _ if !others => Ok(None),
                 Outcome::Published => Err(ClientError::Integrity(format!(
                     "the registry's artifacts of `{}` are not the ones that were sent",

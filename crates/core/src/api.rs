@@ -202,6 +202,9 @@ pub struct PublishRequest {
     /// The order of its versions; default: the format's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<crate::version::Order>,
+    /// What the publisher claims of tests and coverage; kept as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<crate::quality::Claim>,
     /// The packages that become visible together with this one; itself included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub train: Vec<TrainMember>,

@@ -22,6 +22,7 @@ pub mod lock;
 pub mod manifest;
 pub mod policy;
 pub mod python;
+pub mod quality;
 pub mod release;
 pub mod report;
 pub mod requirement;

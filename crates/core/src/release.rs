@@ -8,6 +8,7 @@ use crate::digest::{Digest, TreeDigest};
 use crate::identifier::Identifier;
 use crate::manifest::{Author, Dependency, Export, External, NativeName};
 use crate::policy::Policy;
+use crate::quality::Claim;
 use crate::version::Version;
 
 /// The schema that this code writes and reads.
@@ -134,6 +135,9 @@ pub struct Release {
     /// Short branch name that the client sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_ref: Option<String>,
+    /// What its publisher claims of tests and coverage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Claim>,
     /// Who published it.
     pub publisher: Publisher,
     /// The intent that made it.

@@ -4,6 +4,7 @@
 //! and packs them here, so that all of them mean the same.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::api::{PublishRequest, RehearsalRequest, Supposed, SupposedRepository, TrainMember};
 use crate::archive::{self, Archive};
@@ -13,6 +14,7 @@ use crate::formats::{self, Broken, FORMATS, Format, Found, NameError};
 use crate::identifier::Identifier;
 use crate::limits::Limits;
 use crate::manifest::{Manifest, Name};
+use crate::quality::{Advisories, Claim};
 use crate::tree::{Tree, TreePath};
 use crate::version::{Order, Version};
 
@@ -60,6 +62,8 @@ pub struct Setting {
     pub strict: Option<Strict>,
     /// The versions of the tools that are here, by name.
     pub tools: std::collections::BTreeMap<String, Version>,
+    /// The advisories that packages are matched with, where some were given.
+    pub advisories: Option<Arc<Advisories>>,
 }
 
 impl Setting {
@@ -87,6 +91,8 @@ pub struct Ready {
     pub artifacts: Option<Archive>,
     /// The branch, for the record.
     pub branch: Option<String>,
+    /// What its publisher claims of tests and coverage.
+    pub quality: Option<Claim>,
 }
 
 impl Ready {
@@ -109,6 +115,7 @@ impl Ready {
             artifacts_digest: artifacts.map(|artifacts| artifacts.digest.hex()),
             format: Some(self.format.to_owned()),
             order: Some(self.order),
+            quality: self.quality.clone(),
             train: members.to_vec(),
         }
     }
@@ -330,6 +337,7 @@ impl Source {
             registry,
             strict: setting.strict.as_ref(),
             tools: Some(&setting.tools),
+            advisories: setting.advisories.as_deref(),
             ..Facts::new(&self.tree, &self.manifest, limits)
         }
     }
@@ -352,6 +360,7 @@ impl Source {
             archive: packed(&self.tree)?,
             artifacts: None,
             branch: setting.branch.clone(),
+            quality: None,
         })
     }
 }

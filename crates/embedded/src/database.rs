@@ -16,8 +16,12 @@ use crate::folder::{link_once, random_name, sync_dir};
 use crate::rows::SqlRows;
 
 /// The schema's steps; `PRAGMA user_version` says how many were taken.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("jobs.sql"), include_str!("listings.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("jobs.sql"),
+    include_str!("listings.sql"),
+    include_str!("advised.sql"),
+];
 
 /// How long a writer waits for writers of other processes.
 const BUSY: Duration = Duration::from_secs(10);

@@ -12,6 +12,7 @@ use packhouse_core::claims::OwnerPin;
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
@@ -341,6 +342,15 @@ impl Ledger for EmbeddedLedger {
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         let identifier = identifier.clone();
         self.list(move |rows| rows.downloads(&identifier)).await
+    }
+
+    async fn set_advised(&self, advised: &Advised) -> StoreResult<()> {
+        let advised = advised.clone();
+        self.change(move |rows| rows.put_advised(&advised)).await
+    }
+
+    async fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>> {
+        self.database.read(|rows| rows.advised(identifier))
     }
 
     async fn load(&self, records: &[Record]) -> StoreResult<()> {

@@ -5,6 +5,7 @@ use packhouse_core::claims::OwnerPin;
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{Hidden, Rows, Usage, WINDOW_SECONDS, publisher_key};
 use packhouse_registry::ports::{
@@ -421,6 +422,16 @@ impl Rows for SqlRows<'_> {
         let record = json("API token", token)?;
         let created = token.created_at.as_microsecond();
         self.run(sql, params![token.id, token.sha256.hex(), created, record]).map(drop)
+    }
+
+    fn put_advised(&mut self, advised: &Advised) -> StoreResult<()> {
+        let sql = "INSERT OR REPLACE INTO advised (package, record) VALUES (?1, ?2)";
+        let record = json("advisories", advised)?;
+        self.run(sql, params![advised.identifier.key(), record]).map(drop)
+    }
+
+    fn advised(&self, package: &Identifier) -> StoreResult<Option<Advised>> {
+        self.record("advisories", "SELECT record FROM advised WHERE package = ?1", [package.key()])
     }
 
     fn add_downloads(&mut self, count: &Downloads) -> StoreResult<()> {

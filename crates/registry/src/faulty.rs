@@ -10,6 +10,7 @@ use packhouse_core::claims::OwnerPin;
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 
 use crate::ports::{
@@ -355,6 +356,14 @@ impl<L: std::ops::Deref<Target: Ledger> + Send + Sync> Ledger for Faulty<L> {
 
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         self.faults.around("downloads", self.inner.downloads(identifier)).await
+    }
+
+    async fn set_advised(&self, advised: &Advised) -> StoreResult<()> {
+        self.faults.around("set_advised", self.inner.set_advised(advised)).await
+    }
+
+    async fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>> {
+        self.faults.around("advised", self.inner.advised(identifier)).await
     }
 
     async fn load(&self, records: &[Record]) -> StoreResult<()> {

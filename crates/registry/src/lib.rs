@@ -3,6 +3,7 @@
 //! Start with [`router`] (all routes), `publish` (the protocol) and [`ports`] (what a store must do).
 
 pub mod admin;
+pub mod advisories;
 pub mod app;
 pub mod auth;
 pub mod cache;

@@ -18,6 +18,7 @@ use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
 use packhouse_core::policy::Policy;
+use packhouse_core::quality::{Advised, Claim};
 use packhouse_core::release::{Event, Head, Mark, Release};
 use packhouse_core::version::Version;
 use serde::{Deserialize, Serialize};
@@ -153,6 +154,9 @@ pub struct Intent {
     pub artifacts_digest: Option<Digest>,
     /// Short branch name.
     pub git_ref: Option<String>,
+    /// What its publisher claims of tests and coverage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Claim>,
     /// The train it rides; `None` until the digest is known (`ato`).
     pub train: Option<Train>,
     /// When it was asked for.
@@ -488,6 +492,13 @@ pub trait Ledger: Send + Sync {
 
     /// The download counts of a package by version and day.
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>>;
+
+    /// Keeps which advisories are about a package, in place of what was kept before. A view: it appends
+    /// no event, and moves with no export.
+    async fn set_advised(&self, advised: &Advised) -> StoreResult<()>;
+
+    /// The advisories about a package as they were last kept; of whatever version it was then.
+    async fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>>;
 
     /// Puts records of another ledger in as they are, in their order. Nothing is taken away: of a
     /// record that stands already the newer one stays, so repeating a call changes nothing. Events

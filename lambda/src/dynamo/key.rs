@@ -25,6 +25,7 @@
 //! | `~token#<sha256>` | `token` | an API token by its hash |
 //! | `~tokens` | `<id>` | API tokens by id |
 //! | `~downloads#<id>` | `<day>` | download counts of a day by version |
+//! | `~advised#<id>` | `advised` | the advisories about a package |
 //! | `~turn#<hash>` | `turn` | when an address may start its next download with `ato` |
 //! | `~counted#<source>` | `<id>#<day>` | that a log file's counts are among those of a day |
 //!
@@ -164,6 +165,10 @@ impl Key {
 
     pub(super) fn downloads(id: &Identifier, day: &str) -> Self {
         Self::new(downloads(id), day)
+    }
+
+    pub(super) fn advised(id: &Identifier) -> Self {
+        Self::new(format!("~advised#{}", id.key()), "advised")
     }
 
     /// Sources are names of log files, of any length: their hash is the key.

@@ -15,6 +15,7 @@ use packhouse_core::claims::OwnerPin;
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{self as rules, Rows};
 use packhouse_registry::ports::{
@@ -384,6 +385,15 @@ impl Ledger for DynamoLedger {
 
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         self.engine.view(|rows: &mut DynamoRows<'_>| rows.downloads(identifier)).await
+    }
+
+    async fn set_advised(&self, advised: &Advised) -> StoreResult<()> {
+        self.own(|rows: &mut DynamoRows<'_>| rows.put_advised(advised)).await?;
+        self.engine.counted().await
+    }
+
+    async fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>> {
+        self.engine.view(|rows: &mut DynamoRows<'_>| rows.advised(identifier)).await
     }
 
     async fn load(&self, records: &[Record]) -> StoreResult<()> {

@@ -12,6 +12,7 @@ use packhouse_core::claims::OwnerPin;
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 use packhouse_registry::ledger::{Hidden, Rows, Usage, publisher_key};
 use packhouse_registry::ports::{
@@ -532,6 +533,14 @@ impl Rows for DynamoRows<'_> {
     fn put_token(&mut self, token: &TokenRecord) -> StoreResult<()> {
         self.put(Key::token_by_id(&token.id), token)?;
         self.put(Key::token(&token.sha256), token)
+    }
+
+    fn put_advised(&mut self, advised: &Advised) -> StoreResult<()> {
+        self.put(Key::advised(&advised.identifier), advised)
+    }
+
+    fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>> {
+        self.record(&Key::advised(identifier))
     }
 
     fn add_downloads(&mut self, count: &Downloads) -> StoreResult<()> {

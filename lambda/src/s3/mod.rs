@@ -5,8 +5,10 @@
 //! | `staging/<intent>/<part>` | an upload that is not confirmed; the lifecycle removes it after a day | the client, by a presigned request |
 //! | `blobs/sha256/<hex>` | a blob, immutable | the registry, from exactly the version that it read |
 //! | `records/sha256/<hex>` | a record that is too long for the table | the registry |
+//! | `advisories/….json` | what the packages are matched with | the operator |
 //! | `index/`, `views/` | views, made from the ledger | the registry |
 
+mod advisories;
 mod blobs;
 mod fault;
 mod form;
@@ -14,6 +16,7 @@ mod logs;
 mod records;
 mod views;
 
+pub use advisories::S3Advisories;
 pub use blobs::S3Blobs;
 pub use logs::S3Logs;
 pub use records::S3Records;

@@ -144,14 +144,18 @@ impl Drain {
             // changes the tag. So a newer file is never replaced by an older one.
             let tag = self.views.tag(&key).await?;
             let ledger = &self.app.ledger;
-            let (head, releases, counts) =
-                tokio::try_join!(ledger.head(id), ledger.releases(id), ledger.downloads(id))?;
+            let (head, releases, counts, advised) = tokio::try_join!(
+                ledger.head(id),
+                ledger.releases(id),
+                ledger.downloads(id),
+                ledger.advised(id)
+            )?;
             if releases.is_empty() {
                 return Ok(None); // a policy or a reservation came first
             }
             let downloads = stats(&counts, None, self.app.clock.now()).total_downloads;
-            let entry =
-                latest(releases.clone()).map(|latest| Entry::of(latest, head.as_ref(), downloads));
+            let entry = latest(releases.clone())
+                .map(|latest| Entry::of(latest, head.as_ref(), downloads, advised));
             let file = written(&index_of(head.as_ref(), id, releases))?;
             let control = "public, max-age=60";
             if self.views.put(&key, file, "application/json", control, tag.as_ref()).await? {

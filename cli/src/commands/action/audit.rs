@@ -2,8 +2,10 @@
 //! annotations, in the summary, and in one comment.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use packhouse_client::event::{self, PullEvent};
+use packhouse_client::quality;
 use packhouse_client::token::TokenSource;
 use packhouse_core::api::LocalCode;
 use packhouse_core::limits::Limits;
@@ -35,9 +37,14 @@ pub(super) fn run(inputs: Inputs, global: &Global, ui: &Ui) -> anyhow::Result<Ex
     let speaks = inputs.choice("comment", &["auto", "always", "never"])?;
     let annotates = inputs.choice("annotations", &["auto", "off"])? == "auto";
     let global = inputs.global(global)?;
+    let advisories = match inputs.text("advisories") {
+        Some(folder) => Some(Arc::new(quality::advisories(Path::new(folder))?)),
+        None => None,
+    };
+    let claim = quality::claim(&inputs.paths("test-report"), &inputs.paths("coverage"))?;
     let pull = pull_request()?;
     let checkout = checkout()?;
-    let asked = asked(&inputs, &checkout, pull.as_ref())?;
+    let asked = Asked { advisories, claim, ..asked(&inputs, &checkout, pull.as_ref())? };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let registry = asks(&global, pull.as_ref(), ui)?;
     let view = registry.as_ref().map(|asked| asked as &dyn packhouse_forge::review::Registry);
@@ -129,6 +136,8 @@ fn asked(inputs: &Inputs, checkout: &Checkout, pull: Option<&PullEvent>) -> anyh
         audited: audited.as_str().to_owned(),
         only: inputs.lines("packages"),
         strict: inputs.flag("strict")?,
+        advisories: None,
+        claim: None,
         limits: Limits::default(),
     })
 }

@@ -18,7 +18,9 @@ const NAMES: &[&str] = &[
     "packages",
     "tag",
     "package-version",
+    "advisories",
     "artifacts",
+    "coverage",
     "dry-run",
     "skip-duplicate-versions",
     "fail-on",
@@ -26,6 +28,7 @@ const NAMES: &[&str] = &[
     "comment",
     "annotations",
     "sarif-file",
+    "test-report",
     "github-token",
 ];
 
@@ -67,6 +70,11 @@ impl Inputs {
     pub(super) fn lines(&self, name: &'static str) -> Vec<String> {
         let lines = self.text(name).unwrap_or_default().lines().map(str::trim);
         lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The files that an input names, one a line.
+    pub(super) fn paths(&self, name: &'static str) -> Vec<PathBuf> {
+        self.lines(name).into_iter().map(PathBuf::from).collect()
     }
 
     /// The folders that `packages` names; one that ends in `/*` stands for all in it that hold a

@@ -20,6 +20,8 @@ pub(super) fn run(inputs: Inputs, global: &Global, ui: &Ui) -> anyhow::Result<Ex
         dry_run: inputs.flag("dry-run")?,
         skip_duplicate_versions: inputs.flag("skip-duplicate-versions")?,
         artifacts: text("artifacts").map(PathBuf::from),
+        test_reports: inputs.paths("test-report"),
+        coverage: inputs.paths("coverage"),
         receipt: receipt.clone(),
         files: Files::default(),
     };

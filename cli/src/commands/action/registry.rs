@@ -11,7 +11,7 @@ use packhouse_core::formats::{self, Found};
 use packhouse_core::identifier::Identifier;
 use packhouse_core::limits::Limits;
 use packhouse_core::policy::rehearsal_audience;
-use packhouse_core::review::{Released, Verdict};
+use packhouse_core::review::{Released, Standing, Verdict};
 use packhouse_core::source::{Setting, Source};
 use packhouse_forge::review::{Candidate, Registry};
 
@@ -71,6 +71,10 @@ impl Registry for Asked<'_> {
             _ => None,
         };
         Some(Released { version: chosen.version, tree, manifest })
+    }
+
+    async fn standing(&self, identifier: &Identifier) -> Option<Standing> {
+        self.client.package(identifier).ok().map(|answer| answer.info.into())
     }
 
     async fn rehearse(&self, candidate: &Candidate) -> Verdict {

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::claims::{Pins, Publisher};
 use crate::manifest::{Author, Dependency, Export, External, NativeName};
+use crate::quality::{Claim, Notice};
 use crate::release::{Event, Mark};
 use crate::version::Order;
 
@@ -78,6 +79,12 @@ pub struct PackageInfo {
     pub format: String,
     /// The ecosystem's own name, where the package holds it.
     pub native: Option<NativeName>,
+    /// What the publisher of the latest release claims of tests and coverage.
+    #[serde(default)]
+    pub quality: Option<Claim>,
+    /// Advisories about the latest release; `null` where it was not looked at.
+    #[serde(default)]
+    pub advisories: Option<Vec<Notice>>,
 }
 
 /// `GET /v1/package/{id}/releases`.
@@ -168,6 +175,12 @@ pub struct ReleaseInfo {
     pub publisher: Publisher,
     /// What a consumer should know.
     pub warnings: Vec<String>,
+    /// What its publisher claims of tests and coverage.
+    #[serde(default)]
+    pub quality: Option<Claim>,
+    /// Advisories about it; `null` where it was not looked at. Only latest releases are.
+    #[serde(default)]
+    pub advisories: Option<Vec<Notice>>,
 }
 
 /// The packages of this registry that a release needs.
@@ -266,6 +279,12 @@ pub struct Hit {
     pub downloads: Option<u64>,
     /// The format's id.
     pub format: String,
+    /// What the publisher of the latest version claims of tests and coverage.
+    #[serde(default)]
+    pub quality: Option<Claim>,
+    /// Ids of the advisories about the latest version; `null` where it was not looked at.
+    #[serde(default)]
+    pub advisories: Option<Vec<String>>,
 }
 
 /// A thing that a package offers, as lists show it; the manifest says all of it.

@@ -7,6 +7,7 @@ use crate::digest::TreeDigest;
 use crate::fppm::Shortname;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
+use crate::quality::Advisories;
 use crate::tree::{PathError, Tree};
 use crate::version::Version;
 
@@ -49,6 +50,8 @@ pub struct RegistryFacts {
     pub missing_releases: Vec<(String, String)>,
     /// Packages of F Prime whose names begin alike, one of which is this: the shorter, the longer.
     pub clashes: Vec<(Shortname, Shortname)>,
+    /// Versions in service of the dependencies that the registry holds, by their text.
+    pub held: BTreeMap<String, Vec<Version>>,
 }
 
 /// What the strict rules look at beside the rest; gathered by the caller who asks for them.
@@ -97,6 +100,8 @@ pub struct Facts<'a> {
     pub strict: Option<&'a Strict>,
     /// The versions of the tools that are here, by name, as far as the caller found them out.
     pub tools: Option<&'a BTreeMap<String, Version>>,
+    /// The advisories that are known, where some were given.
+    pub advisories: Option<&'a Advisories>,
     /// The limits of the registry.
     pub limits: &'a Limits,
 }
@@ -113,6 +118,7 @@ impl<'a> Facts<'a> {
             registry: None,
             strict: None,
             tools: None,
+            advisories: None,
             limits,
         }
     }

@@ -3,6 +3,7 @@
 //! One rule is one file, listed once in [`RULES`]; its page is `docs/rules/<id>.md`, its fixtures
 //! are `fixtures/audit/<id>/`. Rules are pure: what they may know stands in [`Facts`].
 
+mod advisory;
 mod artifact_missing;
 mod ato_code;
 mod bigraph_package;
@@ -70,6 +71,7 @@ use crate::manifest::{Manifest, Problem, Target};
 
 /// Every rule, in the order of ids.
 pub const RULES: &[&dyn Rule] = &[
+    &advisory::Advisory,
     &artifact_missing::ArtifactMissing,
     &bigraph_package::BigraphPackage,
     &binary_surprise::BinarySurprise,

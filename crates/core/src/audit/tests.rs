@@ -31,6 +31,7 @@ struct Fixture {
     registry: Option<RegistryFacts>,
     strict: Option<Strict>,
     tools: std::collections::BTreeMap<String, Version>,
+    advisories: Option<crate::quality::Advisories>,
     limits: Limits,
     expected: String,
 }
@@ -44,6 +45,7 @@ impl Fixture {
             registry: self.registry.as_ref(),
             strict: self.strict.as_ref(),
             tools: Some(&self.tools),
+            advisories: self.advisories.as_ref(),
             ..Facts::new(&self.tree, &self.manifest, &self.limits)
         }
     }
@@ -84,6 +86,7 @@ impl Fixture {
             registry: None,
             strict: None,
             tools: Default::default(),
+            advisories: None,
             limits: Limits::default(),
             expected,
         };
@@ -120,6 +123,19 @@ impl Fixture {
                 let (short, long) = value.split_once(' ').unwrap();
                 let pair = (short.parse().unwrap(), long.parse().unwrap());
                 self.registry.get_or_insert_default().clashes.push(pair);
+            }
+            "held" => {
+                let (name, versions) = value.split_once(' ').unwrap();
+                let parse = |text| Version::parse(order, text).unwrap();
+                let versions = versions.split(' ').map(parse).collect();
+                self.registry.get_or_insert_default().held.insert(name.to_owned(), versions);
+            }
+            "advisory" => {
+                let all = self.advisories.get_or_insert_default();
+                crate::quality::osv::read(value.as_bytes())
+                    .unwrap()
+                    .into_iter()
+                    .for_each(|a| all.add(a));
             }
             "strict" => self.strict.get_or_insert_default().folder_name = Some(value.to_owned()),
             "built" => {

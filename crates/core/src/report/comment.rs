@@ -6,6 +6,7 @@
 //! the end, counted, and linked to.
 
 use super::markdown::{code, prose};
+use super::standing::figures;
 use super::{Audited, Counts, rule_page, size};
 use crate::audit::{Finding, Severity};
 use crate::digest::Digest;
@@ -64,9 +65,9 @@ pub fn settled(key: &str, head: &str) -> String {
 
 /// Renders `review` as the comment `key`. `report` is the address of the whole report.
 pub fn render(review: &Review, key: &str, report: Option<&str>) -> Comment {
-    let told = body(review, report, MAX_BYTES);
-    // Links name the commit, which alone is no reason to write a comment anew.
-    let content = told.replace(&review.head, "");
+    let told = body(review, report, MAX_BYTES, true);
+    // Links name the commit, and downloads go on: neither alone is a reason to write a comment anew.
+    let content = body(review, report, MAX_BYTES, false).replace(&review.head, "");
     let content = &Digest::of(content.as_bytes()).hex()[..16];
     Comment {
         key: key.to_owned(),
@@ -110,11 +111,11 @@ fn count(number: usize, word: &str) -> String {
 
 /// All that there is to tell, for a summary: at most `limit_bytes`, which is more than a comment holds.
 pub fn whole(review: &Review, limit_bytes: usize) -> String {
-    body(review, None, limit_bytes)
+    body(review, None, limit_bytes, true)
 }
 
 /// The body without its marker, at most `limit_bytes` long.
-fn body(review: &Review, report: Option<&str>, limit_bytes: usize) -> String {
+fn body(review: &Review, report: Option<&str>, limit_bytes: usize, downloads: bool) -> String {
     let mut out = Bounded { text: format!("**{}**\n", verdict(review)), left_out: 0, limit_bytes };
     if let Base::Missing(why) = &review.base {
         out.push(&format!("\nEverything counts as new: {}.\n", prose(why)));
@@ -142,6 +143,7 @@ fn body(review: &Review, report: Option<&str>, limit_bytes: usize) -> String {
         out.push(&difference(change));
         out.push(&fixed(change));
     }
+    out.push(&figures(review, downloads));
     out.finish(report)
 }
 
@@ -364,7 +366,9 @@ fn fixed(change: &Change) -> String {
 mod tests {
     use super::*;
     use crate::limits::Limits;
+    use crate::quality::{Claim, Notice, Tests};
     use crate::review::Checked;
+    use crate::review::Standing;
     use crate::source::{Setting, open};
     use crate::tree::Tree;
 
@@ -399,11 +403,29 @@ mod tests {
             dependencies: vec![("acme/base".into(), None, Some("^1".into()))],
             ..Difference::default()
         };
+        let tests = Tests { tests: 3, passed: 2, failures: 1, ..Tests::default() };
+        let claim = Claim { tests: Some(tests), coverage: None };
+        let notice = Notice {
+            id: "GHSA-1".into(),
+            aliases: Vec::new(),
+            summary: String::new(),
+            severity: None,
+            dependency: Some("acme/base".into()),
+            affected: "<2".into(),
+            fixed: None,
+        };
+        review.claim = Some(claim.clone());
         review.changes[0].outlook = Some(Outlook {
             latest: Some("1.1.0".into()),
             difference: Some(difference),
             suggested: Some("1.1.1".into()),
             archive_bytes: 900,
+            standing: Some(Standing {
+                version: "1.1.0".into(),
+                downloads: 12,
+                claim: Some(claim.clone()),
+                advisories: Some(vec![notice]),
+            }),
             verdict: Verdict::Publishes {
                 git_ref: "refs/tags/v1.2.0".into(),
                 first: false,
@@ -424,6 +446,28 @@ mod tests {
         assert!(says_the_same(&later.body, &one.body));
         assert!(!says_the_same(&settled("audit", &"c".repeat(40)), &one.body));
         assert!(!says_the_same("hello", "hello"));
+    }
+
+    #[test]
+    fn a_download_is_no_reason_to_write_a_comment_anew() {
+        let mut review = review(&[("x.txt".to_owned(), CONFLICT.to_owned())]);
+        let mut told = Vec::new();
+        for (downloads, version) in [(1, "1.0.0"), (2, "1.0.0"), (2, "1.1.0")] {
+            let standing = Standing { downloads, version: version.into(), ..Standing::default() };
+            let standing = Some(standing);
+            let verdict = Verdict::Unchanged;
+            review.changes[0].outlook = Some(Outlook {
+                latest: None,
+                difference: None,
+                suggested: None,
+                archive_bytes: 1,
+                standing,
+                verdict,
+            });
+            told.push(render(&review, "audit", None).body);
+        }
+        assert!(told[0] != told[1] && says_the_same(&told[0], &told[1]));
+        assert!(!says_the_same(&told[1], &told[2]));
     }
 
     #[test]
@@ -464,6 +508,7 @@ mod tests {
             }),
             suggested: None,
             archive_bytes: 1,
+            standing: Some(Standing { version: hostile.into(), ..Standing::default() }),
             verdict: Verdict::Refused {
                 code: "wrong-owner".into(),
                 message: hostile.into(),

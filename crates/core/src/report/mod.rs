@@ -9,6 +9,7 @@ pub mod human;
 pub mod json;
 pub mod markdown;
 pub mod sarif;
+mod standing;
 
 use serde::{Deserialize, Serialize};
 

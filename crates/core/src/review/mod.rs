@@ -4,6 +4,7 @@
 //! or carried over by their fingerprints, and an [`Outlook`] on the release that would follow.
 
 mod outlook;
+mod standing;
 
 use std::collections::HashSet;
 
@@ -12,6 +13,7 @@ use crate::escape::printable;
 use crate::identifier::Identifier;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
+use crate::quality::Claim;
 use crate::report::{self, Audited, Counts};
 use crate::snapshot::{IGNORE_FILE, Located};
 use crate::source::{Opened, Setting, Source};
@@ -19,6 +21,7 @@ use crate::tree::Tree;
 use crate::version::Version;
 
 pub use outlook::{Difference, FileChange, Outlook, Released, Verdict};
+pub use standing::Standing;
 
 /// A package that was audited.
 #[derive(Clone)]
@@ -156,6 +159,8 @@ pub struct Review {
     pub untouched: usize,
     /// How many packages it changes beyond those that were looked at.
     pub unseen: usize,
+    /// What the reports say that were given with it.
+    pub claim: Option<Claim>,
 }
 
 /// What is done to a package.
@@ -252,6 +257,7 @@ impl Review {
             changes,
             untouched: 0,
             unseen: 0,
+            claim: None,
         }
     }
 

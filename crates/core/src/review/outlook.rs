@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Checked;
+use super::{Checked, Standing};
 use crate::api::{ErrorCode, RehearsalAnswer};
 use crate::audit::target_text;
 use crate::escape::excerpt;
@@ -220,6 +220,8 @@ pub struct Outlook {
     pub suggested: Option<String>,
     /// Size of the archive that would be published, in bytes.
     pub archive_bytes: u64,
+    /// What the registry shows of the latest release.
+    pub standing: Option<Standing>,
     /// What the registry would say.
     pub verdict: Verdict,
 }

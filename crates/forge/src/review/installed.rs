@@ -12,13 +12,15 @@ use packhouse_core::manifest::Target;
 use packhouse_core::release::Release;
 use packhouse_core::report::comment;
 use packhouse_core::report::markdown;
-use packhouse_core::review::{Base, Released, Review, Verdict};
+use packhouse_core::review::{Base, Released, Review, Standing, Verdict};
 use packhouse_core::snapshot::{Contents, Listing};
 use packhouse_core::source::{Setting, Source};
 use packhouse_registry::app::Service;
 use packhouse_registry::compat::fppm;
+use packhouse_registry::downloads::stats;
 use packhouse_registry::ports::PullRequest;
 use packhouse_registry::publish::simulate;
+use packhouse_registry::read::latest;
 
 use super::{Asked, Candidate, Commits, Registry, ReviewError, review};
 use crate::github::{App, Check, Conclusion, GitHub, GitHubError, Pull, Wrote};
@@ -129,6 +131,8 @@ async fn reviewed_at(
         base: Base::Commit(base),
         only: Vec::new(),
         strict: false,
+        advisories: None,
+        claim: None,
         limits: service.settings.limits.clone(),
     };
     let commits = Installed { github: github.clone(), repository };
@@ -271,8 +275,11 @@ impl Registry for Stores<'_> {
                 facts.missing_dependencies.push(target_text(&dependency.target));
                 continue;
             }
-            let Some(wanted) = &dependency.requirement else { continue };
             let releases = self.releases(needed).await?;
+            let usable = releases.iter().filter(|r| in_service(r) && r.marks.yanked.is_none());
+            let usable = usable.map(|release| release.version.clone()).collect();
+            facts.held.insert(target_text(&dependency.target), usable);
+            let Some(wanted) = &dependency.requirement else { continue };
             if !releases.iter().any(|r| in_service(r) && wanted.admits(&r.version)) {
                 let missing = (target_text(&dependency.target), wanted.text().to_owned());
                 facts.missing_releases.push(missing);
@@ -306,6 +313,17 @@ impl Registry for Stores<'_> {
             _ => None,
         };
         Some(Released { version, tree, manifest })
+    }
+
+    async fn standing(&self, identifier: &Identifier) -> Option<Standing> {
+        if !self.tells(identifier).await {
+            return None;
+        }
+        let latest = latest(self.releases(identifier).await?)?;
+        let ledger = &self.service.ledger;
+        let counts = ledger.downloads(identifier).await.ok()?;
+        let downloads = stats(&counts, None, self.service.clock.now()).total_downloads;
+        Some(Standing::of(&latest, downloads, ledger.advised(identifier).await.ok()?))
     }
 
     async fn rehearse(&self, candidate: &Candidate) -> Verdict {

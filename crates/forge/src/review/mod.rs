@@ -9,6 +9,7 @@ mod checkout;
 mod installed;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use packhouse_core::api::RehearsalRequest;
@@ -16,8 +17,11 @@ use packhouse_core::audit::{RegistryFacts, Strict};
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::limits::Limits;
+use packhouse_core::quality::{Advisories, Claim};
 use packhouse_core::report::size;
-use packhouse_core::review::{Base, Checked, Difference, Outlook, Released, Review, Verdict};
+use packhouse_core::review::{
+    Base, Checked, Difference, Outlook, Released, Review, Standing, Verdict,
+};
 use packhouse_core::snapshot::{Contents, Listing, Located, PatternError};
 use packhouse_core::source::{Opened, Ready, Setting, Source};
 use packhouse_core::version::Version;
@@ -78,6 +82,8 @@ pub trait Registry: Send + Sync {
     ) -> Option<RegistryFacts>;
     /// A package's latest release.
     async fn released(&self, identifier: &Identifier) -> Option<Released>;
+    /// What it shows of a package's latest release.
+    async fn standing(&self, identifier: &Identifier) -> Option<Standing>;
     /// What it would say to a release.
     async fn rehearse(&self, candidate: &Candidate) -> Verdict;
 }
@@ -127,6 +133,10 @@ pub struct Asked {
     /// Whether the strict rules of the audit are asked for. Commits hold no builds, so those that look at
     /// one are silent.
     pub strict: bool,
+    /// The advisories that packages are matched with, where some were given.
+    pub advisories: Option<Arc<Advisories>>,
+    /// What the reports say that were given.
+    pub claim: Option<Claim>,
     /// The limits in force.
     pub limits: Limits,
 }
@@ -199,6 +209,7 @@ pub async fn review(
     let mut review =
         Review::compare(&asked.repository_url, &asked.head, asked.base.clone(), after, before);
     (review.untouched, review.unseen) = (untouched, unseen);
+    review.claim = asked.claim.clone();
     if let Some(registry) = registry {
         for change in &mut review.changes {
             let folder = &change.package.folder;
@@ -272,7 +283,11 @@ async fn checked(
     wanted.sort();
     wanted.dedup();
     let contents = commits.contents(&side.commit, &side.listing, &wanted).await?;
-    let setting = Setting { repository: Some(asked.repository.clone()), ..Setting::default() };
+    let setting = Setting {
+        repository: Some(asked.repository.clone()),
+        advisories: asked.advisories.clone(),
+        ..Setting::default()
+    };
     let opened: Vec<(&Located, Opened)> = packages
         .iter()
         .filter_map(|package| Some((package, package.open(&side.listing, &contents)?)))
@@ -355,6 +370,7 @@ async fn outlook(registry: &dyn Registry, package: &Checked, candidate: &Candida
         difference,
         suggested,
         archive_bytes: candidate.archive_bytes,
+        standing: registry.standing(&candidate.identifier).await,
         verdict,
     }
 }

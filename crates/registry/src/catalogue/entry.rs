@@ -6,6 +6,7 @@ use packhouse_core::api::read::Offer;
 use packhouse_core::formats::{self, Installed};
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::{Advised, Claim};
 use packhouse_core::release::{Head, Release};
 use packhouse_core::search::{Document, Facet};
 use serde::{Deserialize, Serialize};
@@ -52,11 +53,24 @@ pub struct Entry {
     /// Downloads of all releases.
     #[serde(default)]
     pub downloads: u64,
+    /// What the publisher of the latest release claims of tests and coverage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Claim>,
+    /// Ids of the advisories about the latest release; absent where it was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advisories: Option<Vec<String>>,
 }
 
 impl Entry {
     /// The entry of a package whose latest release this is.
-    pub fn of(latest: Release, head: Option<&Head>, downloads: u64) -> Self {
+    pub fn of(
+        latest: Release,
+        head: Option<&Head>,
+        downloads: u64,
+        advised: Option<Advised>,
+    ) -> Self {
+        let advised = advised.filter(|advised| advised.version == latest.version.text());
+        let ids = |advised: Advised| advised.notices.into_iter().map(|notice| notice.id).collect();
         let format = formats::by_id(&latest.described.format);
         let installs = format.is_some_and(|format| format.installs_archives());
         let archive = installs.then(|| urls::archive_path(&latest));
@@ -76,6 +90,8 @@ impl Entry {
             native: described.native,
             archive,
             downloads,
+            quality: latest.quality,
+            advisories: advised.map(ids),
         }
     }
 

@@ -215,6 +215,8 @@ mod tests {
             held: false,
             archive: None,
             downloads: number as u64 % 100,
+            quality: None,
+            advisories: None,
         }
     }
 

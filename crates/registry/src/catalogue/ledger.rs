@@ -129,13 +129,21 @@ async fn entry(service: &Service, identifier: &Identifier) -> StoreResult<Option
     let Some(latest) = latest(ledger.releases(identifier).await?) else {
         return Ok(None);
     };
-    let (head, counts) = tokio::try_join!(ledger.head(identifier), ledger.downloads(identifier))?;
+    let (head, counts, advised) = tokio::try_join!(
+        ledger.head(identifier),
+        ledger.downloads(identifier),
+        ledger.advised(identifier)
+    )?;
     let downloads = stats(&counts, None, service.clock.now()).total_downloads;
-    Ok(Some(Entry::of(latest, head.as_ref(), downloads)))
+    Ok(Some(Entry::of(latest, head.as_ref(), downloads, advised)))
 }
 
 /// The number of the newest event, 0 before the first: found by halving, not by reading them all.
-pub(crate) async fn newest_event(ledger: &dyn Ledger) -> StoreResult<u64> {
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn newest_event(ledger: &dyn Ledger) -> StoreResult<u64> {
     let (mut low, mut step) = (0_u64, 1_u64);
     // Numbers have no gaps, so there is one above `n` exactly if the newest is.
     while !ledger.events(low.saturating_add(step), 1).await?.is_empty() {

@@ -21,8 +21,7 @@ use crate::ports::StoreResult;
 pub use base::{Base, BaseError};
 pub use entry::Entry;
 pub use find::{Asked, Page};
-pub use ledger::LedgerCatalogue;
-pub(crate) use ledger::newest_event;
+pub use ledger::{LedgerCatalogue, newest_event};
 pub use snapshot::{Changes, Found, Snapshot};
 
 /// Where snapshots of the catalogue come from.

@@ -205,6 +205,8 @@ mod tests {
             held: false,
             archive: None,
             downloads: number as u64,
+            quality: None,
+            advisories: None,
         }
     }
 

@@ -6,6 +6,7 @@ use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
 use packhouse_core::policy::Policy;
+use packhouse_core::quality::{Advised, Notice};
 use packhouse_core::release::{Mark, Release};
 use serde_json::json;
 
@@ -292,6 +293,34 @@ pub async fn downloads_add_up(ledger: Store) {
     assert!(ledger.downloads(&id("acme/none")).await.unwrap().is_empty());
 }
 
+fn advised(version: &str, ids: &[&str]) -> Advised {
+    let notice = |id: &&str| Notice {
+        id: (*id).to_owned(),
+        aliases: vec!["CVE-2026-1".to_owned()],
+        summary: "é".to_owned(),
+        severity: None,
+        dependency: Some("acme/other".to_owned()),
+        affected: "<1.2".to_owned(),
+        fixed: Some("1.2".to_owned()),
+    };
+    let notices = ids.iter().map(notice).collect();
+    Advised { schema: 1, identifier: id("acme/sensor"), version: version.to_owned(), notices }
+}
+
+/// What is kept last is read back, by whatever case of the identifier; the feed tells nothing of it.
+pub async fn advisories_are_kept_until_others_are(ledger: Store) {
+    Publish::new("acme/sensor", "1.0.0", "a").released(&*ledger).await;
+    assert_eq!(ledger.advised(&id("acme/sensor")).await.unwrap(), None);
+    for kept in [advised("1.0.0", &["A-1", "A-2"]), advised("1.1.0", &[]), advised("1.1.0", &["A"])]
+    {
+        ledger.set_advised(&kept).await.unwrap();
+        ledger.set_advised(&kept).await.unwrap();
+        assert_eq!(ledger.advised(&id("ACME/sensor")).await.unwrap(), Some(kept));
+    }
+    assert_eq!(ledger.advised(&id("acme/other")).await.unwrap(), None);
+    assert_eq!(kinds(&ledger).await, ["released"]);
+}
+
 /// Pages of identifiers join without gap or overlap, in the spelling of the first release.
 pub async fn packages_are_paged_in_order(ledger: Store) {
     for package in ["acme/b", "Acme/A", "zeta/c", "acme/b/sub", "acme/b-2"] {
@@ -362,4 +391,6 @@ pub async fn the_generation_tells_of_changes(ledger: Store) {
     changed("a reservation");
     ledger.unreserve("acme").await.unwrap();
     changed("a free name");
+    ledger.set_advised(&advised("1.0.0", &["A-1"])).await.unwrap();
+    changed("an advisory");
 }

@@ -71,6 +71,7 @@ macro_rules! ledger_conformance {
             reservations_are_kept_by_name,
             tokens_are_kept_and_revoked,
             downloads_add_up,
+            advisories_are_kept_until_others_are,
             packages_are_paged_in_order,
             blobs_know_their_holders,
             the_generation_tells_of_changes,

@@ -93,6 +93,7 @@ fn bury(release: &mut Release) {
     };
     release.readme = None;
     release.git_ref = None;
+    release.quality = None;
     release.warnings.clear();
     for attachment in release.attachments.iter_mut().flatten() {
         attachment.path.clear();

@@ -24,6 +24,7 @@ use packhouse_core::claims::{OwnerPin, Publisher};
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 
 use crate::ports::{
@@ -164,6 +165,11 @@ pub trait Rows {
     fn tokens(&self) -> StoreResult<Vec<TokenRecord>>;
     /// Stores a token's record.
     fn put_token(&mut self, token: &TokenRecord) -> StoreResult<()>;
+
+    /// Stores the advisories about a package.
+    fn put_advised(&mut self, advised: &Advised) -> StoreResult<()>;
+    /// The advisories about a package.
+    fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>>;
 
     /// Adds to a download count.
     fn add_downloads(&mut self, count: &Downloads) -> StoreResult<()>;

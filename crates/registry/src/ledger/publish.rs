@@ -241,6 +241,9 @@ fn seal(rows: &mut impl Rows, hidden: &Hidden, now: Timestamp) -> StoreResult<()
         "format": release.described.format,
         "publisher": release.publisher,
     });
+    if let Some(claim) = &release.quality {
+        data["quality"] = json!(claim);
+    }
     if let Publisher::Oidc(job) = &release.publisher
         && head.pins.is_none()
     {

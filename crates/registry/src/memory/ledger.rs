@@ -9,6 +9,7 @@ use packhouse_core::claims::OwnerPin;
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 
 use super::rows::MemoryRows;
@@ -221,6 +222,14 @@ impl Ledger for MemoryLedger {
 
     async fn downloads(&self, identifier: &Identifier) -> StoreResult<Vec<Downloads>> {
         self.rows().downloads(identifier)
+    }
+
+    async fn set_advised(&self, advised: &Advised) -> StoreResult<()> {
+        self.change(|rows| rows.put_advised(advised))
+    }
+
+    async fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>> {
+        self.rows().advised(identifier)
     }
 
     async fn load(&self, records: &[Record]) -> StoreResult<()> {

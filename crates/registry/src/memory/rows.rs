@@ -8,6 +8,7 @@ use packhouse_core::claims::OwnerPin;
 use packhouse_core::digest::Digest;
 use packhouse_core::identifier::Identifier;
 use packhouse_core::manifest::NativeName;
+use packhouse_core::quality::Advised;
 use packhouse_core::release::{Event, Head, Release};
 
 use crate::ledger::{Hidden, Rows, Usage, WINDOW_SECONDS, publisher_key};
@@ -34,6 +35,7 @@ pub(super) struct MemoryRows {
     reservations: BTreeMap<String, Reservation>,
     tokens: BTreeMap<String, TokenRecord>,
     downloads: BTreeMap<(String, String, String), Downloads>,
+    advised: BTreeMap<Identifier, Advised>,
 }
 
 fn version_key(identifier: &Identifier, key: &str) -> VersionKey {
@@ -318,6 +320,15 @@ impl Rows for MemoryRows {
     fn put_token(&mut self, token: &TokenRecord) -> StoreResult<()> {
         self.tokens.insert(token.id.clone(), token.clone());
         Ok(())
+    }
+
+    fn put_advised(&mut self, advised: &Advised) -> StoreResult<()> {
+        self.advised.insert(advised.identifier.clone(), advised.clone());
+        Ok(())
+    }
+
+    fn advised(&self, identifier: &Identifier) -> StoreResult<Option<Advised>> {
+        Ok(self.advised.get(identifier).cloned())
     }
 
     fn add_downloads(&mut self, count: &Downloads) -> StoreResult<()> {

@@ -61,7 +61,8 @@ pub(crate) async fn package(State(app): State<App>, Id(id): Id) -> ApiResult<Pag
         let _ = write!(body, "<p class=lead>{}</p>", escape::html(&latest.described.summary));
     }
     notices(&mut body, &latest);
-    let entry = Entry::of(latest.clone(), head.as_ref(), 0);
+    let advised = app.ledger.advised(&id).await?;
+    let entry = Entry::of(latest.clone(), head.as_ref(), 0, advised);
     let install = escape::html(&entry.install(&app.settings));
     let _ =
         write!(body, "<pre><code>{install}</code></pre><article>{readme}</article></div><aside>");
@@ -71,6 +72,7 @@ pub(crate) async fn package(State(app): State<App>, Id(id): Id) -> ApiResult<Pag
         "<h2>Downloads</h2>{} in all, {} in 30 days, {} in 7 days",
         stats.total_downloads, stats.this_month_downloads, stats.this_week_downloads
     );
+    figures(&mut body, &entry);
     needs(&mut body, &app, &latest);
     versions(&mut body, &app, &releases);
     body.push_str("</aside></main>");
@@ -140,6 +142,22 @@ fn facts(body: &mut String, app: &App, release: &Release, head: Option<&Head>) {
         release.bytes,
         release.digest
     );
+}
+
+/// What the publisher claims, and which advisories there are.
+fn figures(body: &mut String, entry: &Entry) {
+    let claim = entry.quality.as_ref();
+    if let Some(tests) = claim.and_then(|claim| claim.tests) {
+        let _ = write!(body, "<h2>Tests</h2>{tests}<br><span class=dim>as published</span>");
+    }
+    if let Some(coverage) = claim.and_then(|claim| claim.coverage) {
+        let _ = write!(body, "<h2>Coverage</h2>{coverage}<br><span class=dim>as published</span>");
+    }
+    let ids = entry.advisories.iter().flatten();
+    let ids: Vec<_> = ids.take(LISTED).map(|id| escape::html(id)).collect();
+    if !ids.is_empty() {
+        let _ = write!(body, "<h2>Advisories</h2><p class=warn>{}</p>", ids.join(", "));
+    }
 }
 
 /// Dependencies, requirements from outside, exports.

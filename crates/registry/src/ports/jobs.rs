@@ -19,6 +19,8 @@ pub enum Job {
     Views,
     /// Counts the downloads that a CDN answered.
     Downloads,
+    /// Matches the latest releases with the advisories that the operator put beside them.
+    Advisories,
     /// Reviews a pull request as it is by then.
     Review(PullRequest),
 }
@@ -35,12 +37,13 @@ pub struct PullRequest {
 }
 
 impl Job {
-    /// Its kind: `sweep`, `views`, `downloads`, `review`.
+    /// Its kind: `sweep`, `views`, `downloads`, `advisories`, `review`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sweep => "sweep",
             Self::Views => "views",
             Self::Downloads => "downloads",
+            Self::Advisories => "advisories",
             Self::Review(_) => "review",
         }
     }

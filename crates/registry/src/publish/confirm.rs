@@ -299,6 +299,7 @@ pub(super) async fn release(
         readme: checked.readme,
         attachments,
         git_ref: intent.git_ref.clone(),
+        quality: intent.quality.clone(),
         publisher,
         intent: intent.id.to_string(),
         created_at: intent.created_at,

@@ -29,7 +29,7 @@ pub async fn request(
     let caller = caller(&app, &headers, &allowed).await?;
     let bound = subject.digest.is_some();
     admit(&app, &caller, &subject.identifier, &subject.version, bound).await?;
-    let intent = intent(&app, &caller, &subject, request.git_ref.as_deref())?;
+    let intent = intent(&app, &caller, &subject, &request)?;
     let quota = Quota {
         open_intents: app.settings.limits.open_intents,
         per_ten_minutes: app.settings.limits.publishes_per_ten_minutes,
@@ -72,7 +72,7 @@ fn intent(
     service: &Service,
     caller: &Caller,
     subject: &Subject,
-    git_ref: Option<&str>,
+    request: &PublishRequest,
 ) -> ApiResult<Intent> {
     let now = service.clock.now();
     let life = SignedDuration::from_secs(i64::from(service.settings.limits.intent_seconds));
@@ -94,7 +94,8 @@ fn intent(
         digest: subject.digest,
         artifacts_bytes: subject.artifacts_bytes,
         artifacts_digest: subject.artifacts_digest,
-        git_ref: git_ref.map(|text| text.chars().take(255).collect()),
+        git_ref: request.git_ref.as_ref().map(|text| text.chars().take(255).collect()),
+        quality: request.quality.clone().filter(|claim| !claim.is_empty()),
         train,
         created_at: now,
         expires_at: now.checked_add(life).unwrap_or(now),

@@ -43,6 +43,12 @@ impl Subject {
                 "send the exact size of the archive in bytes",
             ));
         }
+        if let Some(claim) = &request.quality {
+            claim.check().map_err(|error| {
+                let help = "send the counts of the reports as they are";
+                ApiError::new(ErrorCode::BadRequest, error.to_string(), help)
+            })?;
+        }
         let artifacts_bytes = request.artifacts_size.filter(|bytes| *bytes > 0);
         if let Some(bytes) = artifacts_bytes.filter(|bytes| *bytes > limits.archive_bytes) {
             return Err(too_large("artifacts archive", bytes, limits.archive_bytes));

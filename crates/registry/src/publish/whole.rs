@@ -45,6 +45,7 @@ impl Whole {
             artifacts_bytes: None,
             artifacts_digest: None,
             git_ref: None,
+            quality: None,
             train: None,
             created_at: now,
             expires_at: now.checked_add(life).unwrap_or(now),

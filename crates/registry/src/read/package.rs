@@ -22,8 +22,9 @@ use crate::error::{ApiError, ApiResult};
 pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> ApiResult<Page> {
     let (_, latest) = super::shown(&app, &id).await?;
     let (head, counts) = (app.ledger.head(&id).await?, app.ledger.downloads(&id).await?);
-    let settings = &app.settings;
-    let info = view::package(settings, head.as_ref(), &latest, &counts, app.clock.now());
+    let advised = app.ledger.advised(&id).await?;
+    let (settings, now) = (&app.settings, app.clock.now());
+    let info = view::package(settings, head.as_ref(), &latest, &counts, advised.as_ref(), now);
     let readme = files::readme(&app, &latest).await?;
     answer(&app, &PackageAnswer { info, readme })
 }
@@ -36,8 +37,10 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> ApiResult<Page> 
 pub(crate) async fn releases(State(app): State<App>, Id(id): Id) -> ApiResult<Page> {
     let releases = view::listed(all(&app, &id).await?);
     let counts = app.ledger.downloads(&id).await?;
+    let advised = app.ledger.advised(&id).await?;
     let (settings, now) = (&app.settings, app.clock.now());
-    let releases = releases.iter().map(|r| view::release(settings, r, &counts, now)).collect();
+    let shown = |r: &Release| view::release(settings, r, &counts, advised.as_ref(), now);
+    let releases = releases.iter().map(shown).collect();
     answer(&app, &ReleasesAnswer { releases })
 }
 
@@ -50,7 +53,9 @@ pub(crate) async fn releases(State(app): State<App>, Id(id): Id) -> ApiResult<Pa
 pub(crate) async fn release(State(app): State<App>, Id(id): Id, params: Params) -> ApiResult<Page> {
     let release = served(&app, &id, params.get("version").unwrap_or_default()).await?;
     let counts = app.ledger.downloads(&id).await?;
-    let info = view::release(&app.settings, &release, &counts, app.clock.now());
+    let advised = app.ledger.advised(&id).await?;
+    let (settings, now) = (&app.settings, app.clock.now());
+    let info = view::release(settings, &release, &counts, advised.as_ref(), now);
     let readme = files::readme(&app, &release).await?;
     answer(&app, &ReleaseAnswer { info, readme })
 }

@@ -179,5 +179,7 @@ pub(super) fn hit(settings: &Settings, entry: &Entry) -> Hit {
         homepage: entry.homepage.clone(),
         downloads: Some(entry.downloads),
         format: entry.format.clone(),
+        quality: entry.quality.clone(),
+        advisories: entry.advisories.clone(),
     }
 }

@@ -7,6 +7,7 @@ use packhouse_core::api::read::{
 };
 use packhouse_core::claims::Publisher;
 use packhouse_core::manifest::{Dependency, Export, NativeName, Target};
+use packhouse_core::quality::{Advised, Notice};
 use packhouse_core::release::{Attachment, Head, Mark, Release, SCHEMA};
 use packhouse_core::requirement::{Grammar, Requirement};
 
@@ -37,6 +38,7 @@ pub(super) fn release(
     settings: &Settings,
     release: &Release,
     counts: &[Downloads],
+    advised: Option<&Advised>,
     now: Timestamp,
 ) -> ReleaseInfo {
     let described = &release.described;
@@ -77,6 +79,8 @@ pub(super) fn release(
         replacement: replacement(&marks.yanked).or_else(|| replacement(&marks.deprecated)),
         publisher: release.publisher.clone(),
         warnings: release.warnings.clone(),
+        quality: release.quality.clone(),
+        advisories: notices(release, advised),
     }
 }
 
@@ -86,6 +90,7 @@ pub(super) fn package(
     head: Option<&Head>,
     latest: &Release,
     counts: &[Downloads],
+    advised: Option<&Advised>,
     now: Timestamp,
 ) -> PackageInfo {
     let described = &latest.described;
@@ -105,7 +110,15 @@ pub(super) fn package(
         stats: stats(counts, None, now),
         format: described.format.clone(),
         native: head.and_then(|h| h.native.clone()),
+        quality: latest.quality.clone(),
+        advisories: notices(latest, advised),
     }
+}
+
+/// The advisories about a release, where it is the one that was looked at.
+fn notices(release: &Release, advised: Option<&Advised>) -> Option<Vec<Notice>> {
+    let of = advised.filter(|advised| advised.version == release.version.text())?;
+    Some(of.notices.clone())
 }
 
 /// The index file of a package: every version that was ever released, highest first.

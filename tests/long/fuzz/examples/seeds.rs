@@ -79,6 +79,24 @@ const KICAD: [&str; 3] = [
     "(kicad_symbol_lib\n\t(version x",
 ];
 
+/// Test reports; see `fuzz_targets/junit.rs`.
+const JUNIT: [&str; 2] = [
+    "<?xml version=\"1.0\"?>\n<testsuites><testsuite name=\"a &amp; b\"><testcase time=\"1,000.5\"><failure/><![CDATA[<error/>]]></testcase><testcase><skipped/></testcase></testsuite></testsuites>",
+    "<!DOCTYPE a [<!ENTITY b \"c\">]><testsuite>&b;<testcase time=\"x\"/><!-- - --></testsuite>",
+];
+
+/// Coverage reports; see `fuzz_targets/lcov.rs`.
+const LCOV: [&str; 2] = [
+    "TN:a\nSF:b\nFN:1,2,f(a,b)\nFNDA:1,f\nFNL:0,1\nFNA:0,2,g\nBRDA:1,e0,(a,b),-\nDA:1,2,x==\nLF:3\nLH:2\nend_of_record\n",
+    "# c\nSF:b\r\nFNF:1\nFNH:1\nBRF:2\nBRH:0\nVER:1\nend_of_record\nSF:c\nDA:4294967295,-1\n",
+];
+
+/// Advisories; see `fuzz_targets/osv.rs`.
+const OSV: [&str; 2] = [
+    r#"{"id":"X-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"PyPI","name":"A"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1.2"},{"introduced":"1.5rc1"},{"last_affected":"2"},{"limit":"*"}]}],"versions":["1!1"]}],"aliases":["CVE-1"],"summary":"s"}"#,
+    r#"{"id":"X-2","modified":"2026-01-01T00:00:00Z","withdrawn":null,"severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:N"}],"database_specific":{"severity":"HIGH"},"affected":[{"package":{"ecosystem":"Packhouse","name":"acme/a"},"ranges":[{"type":"SEMVER","events":[{"introduced":"1.0.0"}]},{"type":"GIT","events":[{"introduced":"0"}]}]}]}"#,
+];
+
 const HEADER: &str = r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#;
 const CLAIMS: &str = r#"{"iss":"https://issuer.example","aud":"a","sub":"s","jti":"j","iat":1800000000,"nbf":1799999400,"exp":1800000300,"repository":"o/r","repository_id":"1","repository_owner":"o","repository_owner_id":"2","repository_visibility":"public","event_name":"push","ref":"refs/tags/v1.0.0","ref_type":"tag","ref_protected":"true","sha":"0","workflow_ref":"o/r/.github/workflows/p.yml@refs/tags/v1.0.0","job_workflow_ref":"w","environment":"e","runner_environment":"github-hosted","run_id":"3","run_attempt":"1","actor":"a","actor_id":"4"}"#;
 
@@ -99,6 +117,9 @@ fn main() -> io::Result<()> {
     Folder::new(root, "zip_pack")?.write("some", b"src/a.py\0Read me\x01docs/b.md\0\x02a")?;
     Folder::new(root, "fppm")?.write_all(FPPM)?;
     Folder::new(root, "attune")?.write_all(ATTUNE)?;
+    Folder::new(root, "junit")?.write_all(JUNIT)?;
+    Folder::new(root, "lcov")?.write_all(LCOV)?;
+    Folder::new(root, "osv")?.write_all(OSV)?;
     manifests(root)?;
     Folder::new(root, "kicad")?.write_all(KICAD)?;
     Folder::new(root, "audit")?.write_all(AUDITS)?;

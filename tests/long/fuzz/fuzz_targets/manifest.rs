@@ -78,6 +78,7 @@ fn judge(kind: u8, manifest: &Manifest, tree: &Tree) {
         same_version: None,
         missing_dependencies: dependencies.step_by(2).collect(),
         missing_releases: Vec::new(),
+        held: Default::default(),
     };
     let facts = Facts {
         tag: Some("v1.0.0"),
