@@ -71,10 +71,7 @@ pub struct Function {
 /// A function has no disk and no `git`: it reads repositories by their archives.
 fn compose(config: &Config) -> compat::compose::Setup {
     let sources = github::GitHubSources::new(&config.github_api, &config.limits);
-    compat::compose::Setup {
-        sources: Some(Arc::new(sources)),
-        as_code: config.compose_as_code,
-    }
+    compat::compose::Setup { sources: Some(Arc::new(sources)), as_code: config.compose_as_code }
 }
 
 impl Function {

@@ -35,7 +35,8 @@ impl Rule for BigraphPackage {
                 found.push(draft.file(&m.path).about(name.to_owned()).help(help));
             }
         }
-        let mut classes = m.exports.iter().filter(|e| matches!(e.kind.as_str(), "process" | "step"));
+        let mut classes =
+            m.exports.iter().filter(|e| matches!(e.kind.as_str(), "process" | "step"));
         if classes.next().is_none() {
             let message = "no importable class comes from process-bigraph's `Process` or `Step`";
             let help = "is the package in `src/`, or named in the build tool's table?";

@@ -79,7 +79,8 @@ impl DependencyConflict {
         // With a condition, others can still install the package.
         let always = clash.iter().all(|(dependency, _)| dependency.condition.is_none());
         let severity = if always { Severity::Error } else { Severity::Warning };
-        let help = "write one range that versions can meet; nobody can install the package with these";
+        let help =
+            "write one range that versions can meet; nobody can install the package with these";
         let draft = self.finding(message).severity(severity).file(&facts.manifest.path);
         let draft = draft.about(name.to_owned()).help(help);
         match clash.iter().rev().find_map(|(dependency, _)| dependency.at) {

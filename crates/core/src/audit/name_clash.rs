@@ -56,7 +56,8 @@ impl Rule for NameClash {
                     quote(name),
                     quote(&known.full())
                 );
-                let help = "rename it, or name it by its full name: the short one may mean the other";
+                let help =
+                    "rename it, or name it by its full name: the short one may mean the other";
                 say(Severity::Note, name, message, help);
             }
         }
@@ -65,7 +66,8 @@ impl Rule for NameClash {
                 if facts.tree.get(path.as_str()).is_some() {
                     let message =
                         format!("{} stands in for the module {}", quote(&path), quote(taken));
-                    let help = "move it into a package of your own: installed, one overwrites the other";
+                    let help =
+                        "move it into a package of your own: installed, one overwrites the other";
                     say(Severity::Warning, taken, message, help);
                 }
             }

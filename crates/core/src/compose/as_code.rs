@@ -12,9 +12,8 @@ use crate::python::{Kind, PROCESS_BIGRAPH};
 use crate::tree::Tree;
 
 /// A class with one base whose last word is `Process` or `Step`, wherever it stands in a text.
-static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\bclass\s+([A-Za-z_]\w*)\((?:\w+\.)*(Process|Step)\s*\)").ok()
-});
+static CLASS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\bclass\s+([A-Za-z_]\w*)\((?:\w+\.)*(Process|Step)\s*\)").ok());
 
 /// The classes that its scanner finds, in the order of paths, at most as many as a package may have.
 ///
@@ -26,7 +25,8 @@ pub fn scan(tree: &Tree) -> Vec<ComputeOutline> {
     let packages = |path: &str| {
         let top = path.split_once('/')?.0;
         let admitted = !top.starts_with(['.', '_']);
-        (admitted && tree.get(format!("{top}/__init__.py").as_str()).is_some()).then(|| top.to_owned())
+        (admitted && tree.get(format!("{top}/__init__.py").as_str()).is_some())
+            .then(|| top.to_owned())
     };
     let mut found = Vec::new();
     for (path, file) in tree.iter() {
@@ -105,7 +105,8 @@ mod tests {
     }
 
     fn names(files: &[(&str, &[u8])]) -> String {
-        let shown = |c: &ComputeOutline| format!("{} {} {}", c.compute_type.as_str(), c.module, c.name);
+        let shown =
+            |c: &ComputeOutline| format!("{} {} {}", c.compute_type.as_str(), c.module, c.name);
         scan(&tree(files)).iter().map(shown).collect::<Vec<_>>().join("\n")
     }
 
@@ -185,8 +186,7 @@ mod tests {
     #[test]
     fn a_class_of_process_bigraph_has_a_row_for_each_of_its_keys() {
         let listed = core(Kind::Process);
-        let composite: Vec<_> =
-            listed.iter().filter(|c| c.name.ends_with("Composite")).collect();
+        let composite: Vec<_> = listed.iter().filter(|c| c.name.ends_with("Composite")).collect();
         assert_eq!(composite[0].name, "process_bigraph.composite.Composite");
         assert_eq!(composite[1].name, "Composite");
         assert_eq!(composite[0].module, composite[1].module);

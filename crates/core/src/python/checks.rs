@@ -155,7 +155,10 @@ pub fn audit(tree: &Tree, way: &Way) -> Audit {
         _ => None,
     };
     let project = |manifest: &Manifest| manifest.original.get("project").cloned();
-    let filled = manifest.as_ref().and_then(project).filter(|p| p.as_object().is_some_and(|p| !p.is_empty()));
+    let filled = manifest
+        .as_ref()
+        .and_then(project)
+        .filter(|p| p.as_object().is_some_and(|p| !p.is_empty()));
     let (Some(manifest), Some(project)) = (manifest, filled) else {
         audit.add(table, Status::Fail, "missing");
         audit.fix("Add [project] table with name, version, dependencies.");
@@ -248,7 +251,11 @@ impl Audit {
         let limits = Limits::default();
         let findings = rules::audit_by(&BEYOND, &Facts::new(tree, manifest, &limits));
         for rule in BEYOND {
-            let of_rule = || findings.iter().filter(|finding| finding.rule == rule && finding.severity > Severity::Note);
+            let of_rule = || {
+                findings
+                    .iter()
+                    .filter(|finding| finding.rule == rule && finding.severity > Severity::Note)
+            };
             let Some(first) = of_rule().next() else { continue };
             let more = match of_rule().count() {
                 1 => String::new(),

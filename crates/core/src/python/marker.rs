@@ -97,7 +97,8 @@ impl Markers {
         }
         // What no marker looks at need not be tried more than once.
         let cut = |all: usize, looked: bool| if looked { all } else { all.min(1) };
-        let pythons = cut(self.pythons.len(), names("python_version") || names("python_full_version"));
+        let pythons =
+            cut(self.pythons.len(), names("python_version") || names("python_full_version"));
         let platform = ["os_name", "sys_platform", "platform_system"].into_iter().any(names);
         let platforms = cut(PLATFORMS.len(), platform);
         let machines = cut(MACHINES.len(), names("platform_machine"));
@@ -136,8 +137,8 @@ impl Marker {
                 }
                 Token::Word(word) => {
                     // `and` binds closer than `or`.
-                    while let Some(before) =
-                        waiting.pop_if(|before| *before == "and" || (*before == "or" && word == "or"))
+                    while let Some(before) = waiting
+                        .pop_if(|before| *before == "and" || (*before == "or" && word == "or"))
                     {
                         steps.push(if before == "and" { Step::And } else { Step::Or });
                     }

@@ -50,7 +50,8 @@ fn candidates(clauses: &[&VersionSpecifier]) -> BTreeSet<Version> {
 /// zeros to one more than any other has, so that nothing lies in between.
 fn beside(release: &[u64], length: usize) -> Vec<Vec<u64>> {
     let mut all = vec![release.to_vec(), vec![0]];
-    let padded: Vec<u64> = release.iter().copied().chain(std::iter::repeat(0)).take(length).collect();
+    let padded: Vec<u64> =
+        release.iter().copied().chain(std::iter::repeat(0)).take(length).collect();
     for last in [1, u64::MAX] {
         all.push([&padded[..], &[last]].concat());
     }

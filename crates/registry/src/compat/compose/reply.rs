@@ -78,7 +78,6 @@ pub(super) fn number(text: &str) -> Result<u64, Reply> {
         }]));
     }
     let shown = || packhouse_core::escape::excerpt(text, 40);
-    text.parse().map_err(|_| {
-        Reply::Says(StatusCode::NOT_FOUND, format!("Package {} not found", shown()))
-    })
+    text.parse()
+        .map_err(|_| Reply::Says(StatusCode::NOT_FOUND, format!("Package {} not found", shown())))
 }

@@ -15,8 +15,8 @@ use packhouse_core::python::{self, Way};
 use packhouse_core::tree::Tree;
 use serde_json::{Value, json};
 
-use super::reply::{Reply, number};
 use super::ECOSYSTEM;
+use super::reply::{Reply, number};
 use super::view::Shown;
 use crate::app::App;
 use crate::compat::auth::{Target, Writer, writer};
@@ -240,9 +240,7 @@ impl Place<'_> {
     fn folder(&self) -> &str {
         match self {
             Self::Git { .. } => "repo",
-            Self::Folder(path) => {
-                path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
-            }
+            Self::Folder(path) => path.trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
         }
     }
 
