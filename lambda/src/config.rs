@@ -67,6 +67,10 @@ pub struct Config {
     pub github_app: Option<u64>,
     /// The App itself; the worker's alone.
     pub github: Option<github::App>,
+    /// GitHub's API.
+    pub github_api: String,
+    /// Whether `/compose/v1` answers as the first program's code.
+    pub compose_as_code: bool,
     /// Whether S3 is asked with the bucket in the path: emulators need it.
     pub path_style: bool,
 }
@@ -116,6 +120,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "what `/fppm/registry.yaml` says of the registry: `name`, `publisher`, `description` as a JSON object",
         "`{}`",
     ),
+    (
+        "PACKHOUSE_COMPOSE_COMPAT",
+        "`docs` or `code`: packages and lists of `/compose/v1` as documented, or as the first program's code has them",
+        "`docs`",
+    ),
     ("PACKHOUSE_MOTD", "what `ato` shows at every command", "none"),
     (
         "PACKHOUSE_GITHUB_WEBHOOK_SECRET",
@@ -130,7 +139,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     (
         "PACKHOUSE_GITHUB_API",
-        "the API of GitHub Enterprise Server, `https://HOST/api/v3`",
+        "the API of GitHub Enterprise Server, `https://HOST/api/v3`; for `publish` and `worker`",
         "GitHub's own",
     ),
     ("PACKHOUSE_S3_PATH_STYLE", "`true`: the bucket is part of the path, for emulators", "`false`"),
@@ -191,6 +200,11 @@ impl Config {
             serde_json::from_str::<About>(text)
                 .map_err(|e| format!("is not what it should be: {e}"))
         });
+        let compat = reader.optional_parsed("PACKHOUSE_COMPOSE_COMPAT", |text| match text {
+            "docs" => Ok(false),
+            "code" => Ok(true),
+            other => Err(format!("is `{other}`: write `docs` or `code`")),
+        });
         let motd = reader.optional("PACKHOUSE_MOTD");
         let webhook = reader.optional("PACKHOUSE_GITHUB_WEBHOOK_SECRET");
         let webhook_secrets: Vec<Secret> =
@@ -210,6 +224,7 @@ impl Config {
         });
         let works = role == Some(Role::Worker);
         let github = github_app.filter(|_| works).and_then(|id| reader.github_app(id));
+        let github_api = reader.github_api();
         let path_style = reader.flag("PACKHOUSE_S3_PATH_STYLE");
         match (role, table, bucket, public_url, reader.wrong) {
             (Some(role), Some(table), Some(bucket), Some(public_url), wrong)
@@ -233,6 +248,8 @@ impl Config {
                     webhook_secrets,
                     github_app,
                     github,
+                    github_api,
+                    compose_as_code: compat.unwrap_or_default(),
                     path_style,
                 })
             }
@@ -292,15 +309,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<'_, V> {
 
     fn github_app(&mut self, id: u64) -> Option<github::App> {
         let key = self.required("PACKHOUSE_GITHUB_APP_KEY")?;
-        let api = self.optional("PACKHOUSE_GITHUB_API");
-        let app = github::App {
-            id,
-            key: Secret::new(pem(&key).unwrap_or(key)),
-            api: api.map_or_else(
-                || github::API.to_owned(),
-                |api| api.trim().trim_end_matches('/').to_owned(),
-            ),
-        };
+        let (key, api) = (Secret::new(pem(&key).unwrap_or(key)), self.github_api());
+        let app = github::App { id, key, api };
         match github::check(&app) {
             Ok(()) => Some(app),
             Err(error) => {
@@ -311,6 +321,14 @@ impl<V: Fn(&str) -> Option<String>> Reader<'_, V> {
                 None
             }
         }
+    }
+
+    fn github_api(&self) -> String {
+        let api = self.optional("PACKHOUSE_GITHUB_API");
+        api.map_or_else(
+            || github::API.to_owned(),
+            |api| api.trim().trim_end_matches('/').to_owned(),
+        )
     }
 
     fn flag(&mut self, name: &str) -> bool {
@@ -365,6 +383,7 @@ mod tests {
                     | "PACKHOUSE_FILES_URL"
                     | "PACKHOUSE_ISSUERS"
                     | "PACKHOUSE_FPPM"
+                    | "PACKHOUSE_COMPOSE_COMPAT"
                     | "PACKHOUSE_MOTD"
                     | "PACKHOUSE_GITHUB_WEBHOOK_SECRET"
                     | "PACKHOUSE_GITHUB_APP_ID"

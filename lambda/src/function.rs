@@ -11,10 +11,10 @@ use axum::response::{IntoResponse as _, Response};
 use http::Method;
 use jiff::SignedDuration;
 use packhouse_core::api::ErrorCode;
-use packhouse_forge::review;
+use packhouse_forge::{github, review};
 use packhouse_registry::advisories::{self, Scope};
 use packhouse_registry::app::{App, Service, Settings};
-use packhouse_registry::compat::Ecosystems;
+use packhouse_registry::compat::{self, Ecosystems};
 use packhouse_registry::error::ApiError;
 use packhouse_registry::log;
 use packhouse_registry::oidc::{Issuer, Verifier};
@@ -70,6 +70,12 @@ pub struct Function {
     warm: AtomicBool,
 }
 
+/// A function has no disk and no `git`: it reads repositories by their archives.
+fn compose(config: &Config) -> compat::compose::Setup {
+    let sources = github::GitHubSources::new(&config.github_api, &config.limits);
+    compat::compose::Setup { sources: Some(Arc::new(sources)), as_code: config.compose_as_code }
+}
+
 impl Function {
     /// Connects what the role needs. Nothing is asked of the stores yet.
     ///
@@ -123,7 +129,7 @@ impl Function {
             verifier: Verifier::new(issuers),
             turns: Turns::default(),
             webhook,
-            ecosystems: Ecosystems { fppm: config.fppm.clone(), ..Ecosystems::default() },
+            ecosystems: Ecosystems { compose: compose(&config), fppm: config.fppm.clone() },
             reads: Reads::default()
                 .with_views(catalogue, ViewIndexFiles::new(views.clone()))
                 .with_turns(DynamoTurns::new(&dynamo, config.table.clone())),

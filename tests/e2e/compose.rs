@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use packhouse_tests::git_http::backend;
+use packhouse_tests::github::{FakeGitHub, Fault, File};
 use packhouse_tests::liar::Liar;
-use packhouse_tests::{Options, Outcome, Runs as _, TestRegistry, copy, example, plain};
+use packhouse_tests::{Options, Outcome, Runs as _, TestRegistry, copy, example, http, plain};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "[project]\nname = \"pbg-cells\"\nversion = \"0.1.0\"\n\
@@ -171,4 +172,123 @@ fn an_audit_as_json_lists_what_a_package_exports() {
     );
     assert_eq!(exports[1]["relation"], "indirect");
     assert_eq!(exports[1]["chain"][0], "process_bigraph.emitter.Emitter");
+}
+
+#[test]
+fn aws_reads_github_by_the_archive_of_a_commit_and_finds_what_git_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (work, served) = (dir.path().join("work"), dir.path().join("served"));
+    cells(&work, MANIFEST);
+    git(&work, &["init", "--quiet", "--initial-branch=main"]);
+    git(&work, &["add", "."]);
+    git(&work, &["commit", "--quiet", "-m", "one"]);
+    std::fs::create_dir_all(&served).unwrap();
+    git(&work, &["clone", "--quiet", "--bare", ".", served.join("cells.git").to_str().unwrap()]);
+    let server = Liar::start(move |request| backend(&served, request));
+    let arguments = ["--source-host", "127.0.0.1"].map(str::to_owned).to_vec();
+    let here = TestRegistry::with(Options { arguments, ..Options::default() });
+    let by_git = compose(&here, &["package-register", &format!("{}/cells.git", server.url)]).ok();
+
+    let github = FakeGitHub::start();
+    let files = [
+        ("pyproject.toml", MANIFEST),
+        ("src/pbg_cells/__init__.py", ""),
+        ("src/pbg_cells/deep/grow.py", SOURCE),
+    ];
+    let commit = github.commit(&files.map(|(path, text)| (path, text.as_bytes())));
+    github.name("acme/pbg-cells", "v1.0.0", &commit);
+    let file = |text: &str, mode| File { mode, bytes: text.as_bytes().into(), unarchived: false };
+    let mut odd: std::collections::BTreeMap<String, File> =
+        files.iter().map(|(path, text)| ((*path).to_owned(), file(text, "100644"))).collect();
+    odd.insert("link".to_owned(), file("pyproject.toml", "120000"));
+    github.name("acme/pbg-cells", "linked", &github.commit_of(odd));
+    let arguments = ["--github-api".to_owned(), github.url()].to_vec();
+    let aws = TestRegistry::on_aws(Options { arguments, ..Options::default() });
+    let url = format!("{}/acme/pbg-cells.git", github.url());
+
+    let audit = compose(&aws, &["package-audit", &url, "--ref", "v1.0.0"]).ok();
+    assert!(audit.stdout.contains("found 2: Grow (Process), Record (Step)"), "{audit}");
+    let calls = github.calls();
+    assert!(calls.contains(&format!("GET /archive/{commit}")), "{calls:?}");
+    let by_archive = compose(&aws, &["package-register", &url, "--ref", &commit]).ok();
+    let plain = |outcome: &Outcome, kind: &str| {
+        let mut classes = outcome.json()[kind].clone();
+        for class in classes.as_array_mut().unwrap() {
+            class.as_object_mut().unwrap().remove("database_id");
+        }
+        classes
+    };
+    for kind in ["processes", "steps"] {
+        assert_eq!(plain(&by_git, kind), plain(&by_archive, kind), "{kind}");
+    }
+    assert_eq!(by_git.json()["audit"], by_archive.json()["audit"]);
+
+    let lost = Fault {
+        call: "GET /archive/".to_owned(),
+        status: 302,
+        times: 1,
+        headers: vec![("location".to_owned(), "http://127.0.0.1:1/elsewhere".to_owned())],
+    };
+    for (address, reference, why) in [
+        ("https://gitlab.com/acme/x", "main", "this registry has no git and reads archives of"),
+        (&*url, "linked", "`link` is a link or a submodule"),
+        (&*url, "v9", "GitHub has no public `acme/pbg-cells` with `v9`"),
+        (&*url.replace("pbg-cells", "secret"), "v1.0.0", "GitHub has no public `acme/secret`"),
+        (&*url, "v1.0.0", "the download is answered with 302"),
+    ] {
+        if why.ends_with("302") {
+            github.fail(lost.clone());
+        }
+        let told = compose(&aws, &["package-audit", address, "--ref", reference]);
+        assert_eq!(told.code, 2, "{told}");
+        assert!(told.stderr.contains(why), "{told}");
+    }
+    let audit = format!("{}/compose/v1/packages/audit", aws.url());
+    let told = http::post(&audit, &aws.admin_token(), &json!({ "target": "/etc" }));
+    assert_eq!(
+        told,
+        (404, json!({ "detail": "Path not found: /etc" })),
+        "a function reads no folder"
+    );
+}
+
+#[test]
+fn an_installation_that_is_asked_for_is_skipped_and_said_so() {
+    let dir = tempfile::tempdir().unwrap();
+    cells(dir.path(), MANIFEST);
+    let folder = dir.path().to_str().unwrap();
+    let told = plain(&["compose", "package-audit", folder, "--install"]).outcome().ok();
+    assert!(told.stdout.contains("  WARN  pip install -e .\n         skipped: "), "{told}");
+    for arguments in [
+        &["compose", "package-audit", folder][..],
+        &["compose", "package-audit", folder, "--install", "--no-install"],
+    ] {
+        let told = plain(arguments).outcome().ok();
+        assert!(!told.stdout.contains("pip install"), "{told}");
+    }
+}
+
+#[test]
+fn pins_that_cannot_be_met_are_told_and_no_audit_is_remembered() {
+    let registry = TestRegistry::start();
+    let dir = tempfile::tempdir().unwrap();
+    let manifest =
+        MANIFEST.replace("\"process-bigraph\"]", "\"process-bigraph>=2\", \"Process_Bigraph<2\"]");
+    cells(dir.path(), &manifest);
+    let folder = dir.path().to_str().unwrap();
+    let told = compose(&registry, &["package-audit", folder]).ok();
+    let line = "`process-bigraph` is asked for as `>=2`, and `<2`: no version is that";
+    assert!(
+        told.stdout.contains(&format!("  WARN  dependency-conflict\n         {line}")),
+        "{told}"
+    );
+    let told = plain(&["audit", folder]).outcome();
+    assert_eq!(told.code, 1, "{told}");
+    assert!(format!("{told}").contains(line), "{told}");
+
+    let package = compose(&registry, &["package-register", folder, "--no-audit"]).ok().json();
+    assert_eq!(package["audit"], json!({ "asked": false, "failed": null }));
+    let id = package["database_id"].to_string();
+    let again = compose(&registry, &["package-get", &id]).ok().json();
+    assert_eq!(again["audit"], package["audit"]);
 }

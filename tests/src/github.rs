@@ -80,6 +80,8 @@ pub struct Fault {
 #[derive(Default)]
 struct State {
     commits: HashMap<String, BTreeMap<String, File>>,
+    /// Branches and tags by (repository, name); what has one is public.
+    refs: HashMap<(String, String), String>,
     /// By (repository, number).
     pulls: HashMap<(String, u64), Pull>,
     comments: Vec<Comment>,
@@ -146,6 +148,11 @@ impl FakeGitHub {
         let name = Digest::of(about.as_bytes()).hex()[..40].to_owned();
         self.state().commits.insert(name.clone(), files);
         name
+    }
+
+    /// Lets a branch or a tag of `repository` name a commit; from then on anybody may read the repository.
+    pub fn name(&self, repository: &str, name: &str, commit: &str) {
+        self.state().refs.insert((repository.to_owned(), name.to_owned()), commit.to_owned());
     }
 
     /// Opens or moves a pull request of `repository`.
@@ -336,8 +343,19 @@ fn handle(
             _ => message(404, "Not Found"),
         };
     }
-    let Some(login) = caller(state, request.header("authorization").unwrap_or_default()) else {
-        return message(401, "Bad credentials");
+    let authorization = request.header("authorization").unwrap_or_default();
+    let public = |state: &State| {
+        let of = |known: &str| {
+            path.strip_prefix("/repos/").is_some_and(|rest| rest.starts_with(&format!("{known}/")))
+        };
+        state.refs.keys().any(|(repository, _)| of(repository))
+    };
+    let login = match caller(state, authorization) {
+        Some(login) => login,
+        None if !authorization.is_empty() => return message(401, "Bad credentials"),
+        None if public(state) => "nobody:read".to_owned(),
+        None if path.starts_with("/repos/") => return message(404, "Not Found"),
+        None => return message(401, "Requires authentication"),
     };
     let reads_only = login.ends_with(":read");
     let login = login.trim_end_matches(":read").to_owned();
@@ -479,6 +497,16 @@ fn repository_call(
         ("GET", ["commits", _, "check-suites"]) => {
             let here = state.installed && parameter("app_id") == APP.1.to_string();
             of(200, json!({ "total_count": u8::from(here), "check_suites": [] }))
+        }
+        ("GET", ["commits", reference @ ..]) => {
+            let reference = reference.join("/");
+            let named = state.refs.get(&(repository.to_owned(), reference.clone())).cloned();
+            let known =
+                named.or_else(|| state.commits.contains_key(&reference).then_some(reference));
+            match known {
+                Some(commit) => of(200, json!({ "sha": commit })),
+                None => message(422, "No commit found for SHA"),
+            }
         }
         // Only an App may write checks.
         ("POST", ["check-runs"]) if login == format!("{}[bot]", APP.0) => {

@@ -95,6 +95,7 @@ impl TestRegistry {
                     variable("PACKHOUSE_GITHUB_WEBHOOK_SECRET", contents(&value()));
                 }
                 "--github-api" => variable("PACKHOUSE_GITHUB_API", value()),
+                "--compose-compat" => variable("PACKHOUSE_COMPOSE_COMPAT", value()),
                 "--motd" => variable("PACKHOUSE_MOTD", value()),
                 "--limit" => {
                     let limit = value();

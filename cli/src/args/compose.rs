@@ -59,13 +59,20 @@ Examples:
   packhouse compose package-audit .
   packhouse compose package-audit https://github.com/acme/pbg-cells --ref v1.0.0
 
-Exit code 1: a check failed. Nothing of the package is installed or run, here or there.")]
+Exit code 1: a check failed. Nothing of the package is installed or run, here or there: --install is
+answered \"skipped\".")]
 pub(crate) struct ComposeAudit {
     /// A folder, or the address of a repository
     pub(crate) target: String,
     /// Of an address: a branch, tag or commit
     #[arg(long = "ref", value_name = "REF")]
     pub(crate) reference: Option<String>,
+    /// Ask for an installation, which is never done: the answer says so
+    #[arg(long, overrides_with = "no_install")]
+    pub(crate) install: bool,
+    /// Ask for none; so it is without either
+    #[arg(long)]
+    pub(crate) no_install: bool,
 }
 
 #[derive(Args, Debug)]
@@ -129,7 +136,7 @@ pub(crate) struct ComposeFlags {
     /// github.com, gitlab.com]
     #[arg(long = "source-host", value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    /// Lists of `/compose/v1` as documented, or as the first program's code answered them
+    /// Packages and lists of `/compose/v1` as documented, or as the first program's code has them
     #[arg(long = "compose-compat", value_name = "WAY", default_value = "docs")]
     pub(crate) compat: ComposeCompat,
 }

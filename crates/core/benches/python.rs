@@ -1,13 +1,14 @@
 //! Times the scanner for processes and steps beside CPython's `ast.parse` on the same files, in turns:
-//! `cargo bench -p packhouse-core --bench python -- /usr/lib/python3/dist-packages`.
+//! `cargo bench -p packhouse-core --bench python -- FOLDER`; `tests/long/scanner` makes such a folder.
 //!
 //! The scanner's time holds reading modules, following every base, and listing; CPython's only parsing.
+//! Both are told as time that passes and as time of the processor, which other programs do not distort.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use packhouse_core::formats::{Found, by_id};
 use packhouse_core::python;
@@ -25,13 +26,13 @@ const CPYTHON: &str = "
 import ast, sys, time, warnings
 warnings.simplefilter('ignore')
 sources = [open(path, 'rb').read() for path in open(sys.argv[1]).read().split('\\n') if path]
-start = time.perf_counter()
+start, used = time.perf_counter(), time.process_time()
 for source in sources:
     try:
         ast.parse(source)
     except (SyntaxError, ValueError):
         pass
-print(time.perf_counter() - start)
+print(time.perf_counter() - start, time.process_time() - used)
 ";
 
 fn gather(folder: &Path, prefix: &str, tree: &mut Tree, paths: &mut Vec<String>, left: &mut u64) {
@@ -57,6 +58,18 @@ fn gather(folder: &Path, prefix: &str, tree: &mut Tree, paths: &mut Vec<String>,
     }
 }
 
+/// What this process used of the processor so far, in seconds; by hundredths, as Linux counts.
+fn used() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+fn middle(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
 fn main() {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let folder = folder.unwrap_or_else(|| "/usr/lib/python3/dist-packages".to_owned());
@@ -69,20 +82,23 @@ fn main() {
     let list = tempfile::NamedTempFile::new().unwrap();
     fs::write(list.path(), paths.join("\n")).unwrap();
     println!("{} files, {} KiB", paths.len(), ((BYTES - left) >> 10));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..TURNS {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), used());
         let outline = python::outline(&tree, &manifest.original);
-        ours.push(start.elapsed());
+        ours[0].push(start.elapsed().as_secs_f64());
+        ours[1].push(used() - before);
         assert!(outline.remarks.len() < paths.len());
         let output =
             Command::new("python3").args(["-c", CPYTHON]).arg(list.path()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        theirs.push(Duration::from_secs_f64(text.trim().parse().unwrap()));
+        for (nth, seconds) in text.split_whitespace().enumerate() {
+            theirs[nth].push(seconds.parse().unwrap());
+        }
     }
-    ours.sort();
-    theirs.sort();
-    let (ours, theirs) = (ours[TURNS / 2], theirs[TURNS / 2]);
-    let factor = theirs.as_secs_f64() / ours.as_secs_f64();
-    println!("scanner {ours:.0?}, CPython's ast {theirs:.0?}: {factor:.1} times as fast");
+    for (what, (ours, theirs)) in ["passed", "used"].iter().zip(ours.into_iter().zip(theirs)) {
+        let (ours, theirs) = (middle(ours), middle(theirs));
+        let factor = theirs / ours;
+        println!("{what}: scanner {ours:.2} s, CPython's ast {theirs:.2} s: {factor:.1} times");
+    }
 }

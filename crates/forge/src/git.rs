@@ -20,6 +20,7 @@ use packhouse_core::snapshot::{Contents, Entry, Kind, Listing};
 
 pub use clone::{Cloned, look_up};
 pub use history::{Changed, History, Made, Tag};
+pub(crate) use remote::is_plain;
 pub use remote::{Remote, without_credentials};
 
 /// The most that one call of git may answer, in bytes.

@@ -9,7 +9,7 @@ use packhouse_client::walk::{Choice, walk};
 use packhouse_core::compose::AuditResult;
 use packhouse_core::escape::{excerpt, printable};
 use packhouse_core::limits::Limits;
-use packhouse_core::python;
+use packhouse_core::python::{self, Way};
 use packhouse_core::tree::Tree;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,9 +54,9 @@ fn classes(of: &ComposeList, global: &Global, ui: &Ui, what: &str) -> anyhow::Re
 fn audit(args: &ComposeAudit, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     let result = if is_address(&args.target) {
         let registry = Registry::of(global)?;
-        registry.audit(&args.target, args.reference.as_deref())?
+        registry.audit(&args.target, args.reference.as_deref(), args.install)?
     } else {
-        here(&args.target, &folder(&args.target)?)
+        here(&args.target, &folder(&args.target)?, args.install)
     };
     if ui.json {
         ui.print_json(&result)?;
@@ -104,8 +104,13 @@ impl Registry {
         Ok(self.client.send_once(Method::POST, path, self.token.as_ref(), Some(body))?)
     }
 
-    fn audit(&self, target: &str, reference: Option<&str>) -> anyhow::Result<AuditResult> {
-        let body = json!({ "target": target, "ref": reference, "run_install": false });
+    fn audit(
+        &self,
+        target: &str,
+        reference: Option<&str>,
+        install: bool,
+    ) -> anyhow::Result<AuditResult> {
+        let body = json!({ "target": target, "ref": reference, "run_install": install });
         self.post("/compose/v1/packages/audit", &body)
     }
 }
@@ -121,6 +126,6 @@ fn folder(target: &str) -> anyhow::Result<Tree> {
 }
 
 /// The audit of a folder on this machine.
-fn here(target: &str, tree: &Tree) -> AuditResult {
-    AuditResult::new(target, python::audit(tree, |_| None))
+fn here(target: &str, tree: &Tree, install: bool) -> AuditResult {
+    AuditResult::new(target, python::audit(tree, &Way { install, ..Way::default() }))
 }

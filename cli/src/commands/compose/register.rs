@@ -15,10 +15,10 @@ use crate::ui::Ui;
 pub(super) fn run(args: &ComposeRegister, global: &Global, ui: &Ui) -> anyhow::Result<Exit> {
     let registry = Registry::of(global)?;
     let body = match (&args.from_file, &args.target) {
-        (Some(file), _) => from_file(file)?,
+        (Some(file), _) => from_file(file, args.no_audit)?,
         (None, Some(target)) if is_address(target) => {
             if !args.no_audit {
-                let result = registry.audit(target, args.reference.as_deref())?;
+                let result = registry.audit(target, args.reference.as_deref(), false)?;
                 if !passed(&result, ui) {
                     return Ok(Exit::Findings);
                 }
@@ -37,7 +37,7 @@ pub(super) fn run(args: &ComposeRegister, global: &Global, ui: &Ui) -> anyhow::R
                 );
             }
             let tree = folder(target)?;
-            if !args.no_audit && !passed(&here(target, &tree), ui) {
+            if !args.no_audit && !passed(&here(target, &tree, false), ui) {
                 return Ok(Exit::Findings);
             }
             let read = formats::by_id("pyproject").map(|format| format.read(&tree));
@@ -69,7 +69,7 @@ fn request(outline: &PackageOutline, no_audit: bool) -> Value {
 }
 
 /// The outline in a file, checked before anything is sent.
-fn from_file(file: &std::path::Path) -> anyhow::Result<Value> {
+fn from_file(file: &std::path::Path, no_audit: bool) -> anyhow::Result<Value> {
     use std::io::Read as _;
     let limit = Limits::default().request_bytes as u64;
     let (mut text, shown) = (String::new(), crate::ui::shown(file));
@@ -85,7 +85,7 @@ fn from_file(file: &std::path::Path) -> anyhow::Result<Value> {
              \"compute_type\", \"inputs\", \"outputs\"}]}`, ports as texts that hold JSON",
         )
     })?;
-    Ok(request(&outline, false))
+    Ok(request(&outline, no_audit))
 }
 
 /// Whether no check failed; tells those that did.

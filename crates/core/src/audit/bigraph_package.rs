@@ -1,8 +1,6 @@
-//! `bigraph-package`: a package of processes and steps that process-bigraph would not find, or not find
-//! them apart: `bigraph-schema` or `process-bigraph` is not declared, or two classes have one name. It
-//! looks at packages that need one of the two only.
-
-use std::collections::BTreeMap;
+//! `bigraph-package`: a package of processes and steps that process-bigraph would not find:
+//! `bigraph-schema` or `process-bigraph` is not declared, or there are none. It looks at packages that
+//! need one of the two only.
 
 use super::finding::quote;
 use super::{Draft, Facts, Rule, Severity};
@@ -37,23 +35,9 @@ impl Rule for BigraphPackage {
                 found.push(draft.file(&m.path).about(name.to_owned()).help(help));
             }
         }
-        let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let classes = m.exports.iter().filter(|e| matches!(e.kind.as_str(), "process" | "step"));
-        for class in classes.clone() {
-            let module = class.details.get("module").and_then(|module| module.as_str());
-            places.entry(&class.name).or_default().push(module.unwrap_or_default());
-        }
-        for (name, modules) in places.iter().filter(|(_, modules)| modules.len() > 1) {
-            let message = format!(
-                "{} is the name of {} classes: in {}",
-                quote(name),
-                modules.len(),
-                modules.iter().copied().map(quote).collect::<Vec<_>>().join(", ")
-            );
-            let help = "rename one: documents name a class by its short name, which then is either";
-            found.push(self.finding(message).file(&m.path).about((*name).to_owned()).help(help));
-        }
-        if classes.count() == 0 {
+        let mut classes =
+            m.exports.iter().filter(|e| matches!(e.kind.as_str(), "process" | "step"));
+        if classes.next().is_none() {
             let message = "no importable class comes from process-bigraph's `Process` or `Step`";
             let help = "is the package in `src/`, or named in the build tool's table?";
             found.push(self.finding(message).severity(Severity::Note).file(&m.path).help(help));

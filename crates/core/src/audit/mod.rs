@@ -15,6 +15,7 @@ mod circuit;
 mod complete;
 mod conflict_markers;
 mod cursor;
+mod dependency_conflict;
 mod dependency_missing;
 mod dependency_pinned;
 mod dependency_publishable;
@@ -40,6 +41,7 @@ mod limits;
 mod links;
 mod manifest_field;
 mod model_missing;
+mod name_clash;
 mod nested_manifest;
 mod non_utf8_names;
 mod oversized_file;
@@ -80,6 +82,7 @@ pub const RULES: &[&dyn Rule] = &[
     &case_twins::CaseTwins,
     &complete::Complete,
     &conflict_markers::ConflictMarkers,
+    &dependency_conflict::DependencyConflict,
     &dependency_missing::DependencyMissing,
     &dependency_pinned::DependencyPinned,
     &dependency_publishable::DependencyPublishable,
@@ -102,6 +105,7 @@ pub const RULES: &[&dyn Rule] = &[
     &links::Links,
     &manifest_field::ManifestField,
     &model_missing::ModelMissing,
+    &name_clash::NameClash,
     &nested_manifest::NestedManifest,
     &non_utf8_names::NonUtf8Names,
     &oversized_file::OversizedFile,
@@ -163,6 +167,15 @@ pub fn audit(facts: &Facts) -> Vec<Finding> {
 /// As [`audit`], with so many findings of each rule that two audits can be compared.
 pub fn audit_whole(facts: &Facts) -> Vec<Finding> {
     finding::seal_up_to(drafts(facts), finding::COMPARED_PER_RULE)
+}
+
+/// What the rules of these ids find.
+pub(crate) fn audit_by(ids: &[&str], facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in RULES.iter().filter(|rule| ids.contains(&rule.id())) {
+        rule.check(facts, &mut found);
+    }
+    finding::seal(found)
 }
 
 /// What every rule finds that was asked for.

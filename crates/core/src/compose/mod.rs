@@ -2,6 +2,7 @@
 //!
 //! Names of fields and their order are those of its published API. Ports travel as texts that hold JSON.
 
+pub mod as_code;
 mod request;
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,18 @@ pub struct RegisteredPackage {
     pub processes: Vec<Compute>,
     /// Its steps.
     pub steps: Vec<Compute>,
+    /// What was checked when it was registered; the first program does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audited>,
+}
+
+/// What was checked of a package when it was registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audited {
+    /// Whether a failed check would have kept it out: not so with `"audit": false`.
+    pub asked: bool,
+    /// The checks that failed; `None` where there was nothing to check, as of an outline.
+    pub failed: Option<Vec<String>>,
 }
 
 /// A package in a list.
@@ -166,24 +179,17 @@ pub fn outline(tree: &crate::tree::Tree, manifest: &Value) -> Option<PackageOutl
     Some(PackageOutline { package_type: "pypi".to_owned(), name, compute })
 }
 
-/// The processes or steps of the release of process-bigraph that the registry knows. Their ports, or
-/// with `config` what their configuration is in both places, as the first program answered.
-pub fn core(kind: Kind, config: bool) -> Vec<Compute> {
+/// The processes or steps of the release of process-bigraph that the registry knows.
+pub fn core(kind: Kind) -> Vec<Compute> {
     let classes = PROCESS_BIGRAPH.classes.iter().filter(|class| class.kind == kind);
     classes
-        .map(|class| {
-            let (inputs, outputs) = match config {
-                true => (&class.config, &class.config),
-                false => (&class.inputs, &class.outputs),
-            };
-            Compute {
-                module: class.module.clone(),
-                name: class.name.clone(),
-                compute_type: class.kind,
-                inputs: port(inputs.as_ref()),
-                outputs: port(outputs.as_ref()),
-                database_id: 0,
-            }
+        .map(|class| Compute {
+            module: class.module.clone(),
+            name: class.name.clone(),
+            compute_type: class.kind,
+            inputs: port(class.inputs.as_ref()),
+            outputs: port(class.outputs.as_ref()),
+            database_id: 0,
         })
         .collect()
 }

@@ -15,7 +15,7 @@ mod install;
 mod json5;
 mod kicad;
 mod packhouse;
-mod pep508;
+pub(crate) mod pep508;
 mod pyproject;
 mod toml;
 pub(crate) mod value;

@@ -136,11 +136,16 @@ const VARIABLES: [&str; 12] = [
     "extra",
 ];
 
-#[derive(PartialEq)]
-enum Token<'t> {
-    Variable,
-    Text,
-    Operator,
+/// A piece of a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token<'t> {
+    /// One of [`VARIABLES`].
+    Variable(&'t str),
+    /// What stands between quotes.
+    Text(&'t str),
+    /// `==`, `not in`, ...; of words as they are written.
+    Operator(&'t str),
+    /// `(`, `)`, `and`, `or`.
     Word(&'t str),
 }
 
@@ -157,12 +162,12 @@ fn check_marker(text: &str) -> Result<(), String> {
     while !rest.is_empty() {
         let (token, length) = token(rest).map_err(wrong)?;
         match &token {
-            Token::Word("(") if side == 0 && previous != Some(Token::Variable) => open += 1,
+            Token::Word("(") if side == 0 && !is_operand(previous.as_ref()) => open += 1,
             Token::Word(")") if side == 2 && open > 0 => open -= 1,
             Token::Word("and" | "or") if side == 2 => side = 0,
-            Token::Variable | Token::Text if side == 0 && !is_operand(previous.as_ref()) => {}
-            Token::Operator if side == 0 && is_operand(previous.as_ref()) => side = 1,
-            Token::Variable | Token::Text if side == 1 => side = 2,
+            Token::Variable(_) | Token::Text(_) if side == 0 && !is_operand(previous.as_ref()) => {}
+            Token::Operator(_) if side == 0 && is_operand(previous.as_ref()) => side = 1,
+            Token::Variable(_) | Token::Text(_) if side == 1 => side = 2,
             _ => return Err(wrong(format!("`{}` does not belong there", shown(&rest[..length])))),
         }
         previous = Some(token);
@@ -176,36 +181,36 @@ fn check_marker(text: &str) -> Result<(), String> {
 }
 
 fn is_operand(token: Option<&Token>) -> bool {
-    matches!(token, Some(Token::Variable | Token::Text))
+    matches!(token, Some(Token::Variable(_) | Token::Text(_)))
 }
 
 /// The first token of `text`, which is not empty, and its length in bytes.
-fn token(text: &str) -> Result<(Token<'_>, usize), String> {
+pub(crate) fn token(text: &str) -> Result<(Token<'_>, usize), String> {
     if text.starts_with(['(', ')']) {
         return Ok((Token::Word(&text[..1]), 1));
     }
     if let Some(quote) = text.chars().next().filter(|c| matches!(c, '\'' | '"')) {
         let end = text[1..].find(quote).ok_or("a quote is not closed")?;
-        return Ok((Token::Text, end + 2));
+        return Ok((Token::Text(&text[1..=end]), end + 2));
     }
     for operator in ["===", "==", "~=", "!=", "<=", ">=", "<", ">"] {
         if text.starts_with(operator) {
-            return Ok((Token::Operator, operator.len()));
+            return Ok((Token::Operator(operator), operator.len()));
         }
     }
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     match &text[..end] {
         word @ ("and" | "or") => Ok((Token::Word(word), end)),
-        "in" => Ok((Token::Operator, end)),
+        "in" => Ok((Token::Operator("in"), end)),
         "not" => {
             let after = text[end..].trim_start();
             let skipped = text.len() - after.len();
             match after.strip_prefix("in") {
-                Some(_) => Ok((Token::Operator, skipped + 2)),
+                Some(_) => Ok((Token::Operator("not in"), skipped + 2)),
                 None => Err("`not` stands only before `in`".to_owned()),
             }
         }
-        word if VARIABLES.contains(&word) => Ok((Token::Variable, end)),
+        word if VARIABLES.contains(&word) => Ok((Token::Variable(word), end)),
         word => {
             Err(format!("`{}` is no variable", shown(if word.is_empty() { text } else { word })))
         }

@@ -4,15 +4,21 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::outline;
+use super::{Kind, outline};
+use crate::audit::{self as rules, Facts, Severity};
 use crate::escape::printable;
 use crate::formats::{Found, by_id, python_name};
+use crate::limits::Limits;
+use crate::manifest::Manifest;
 use crate::tree::Tree;
 
 /// Entries of one list of dependencies that are looked at.
 const LISTED: usize = 2_000;
 /// Classes that the check names.
 const NAMED: usize = 5;
+/// Rules of the audit that look at what the first program's checks do not.
+const BEYOND: [&str; 5] =
+    ["dependency-conflict", "license-file-missing", "license-spdx", "name-clash", "python-source"];
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +54,7 @@ pub struct Check {
     pub detail: String,
 }
 
-/// What the package index says of a name, when the caller asked it.
+/// What the package index says of a name, as far as the caller asked it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
     /// It is there, in this version.
@@ -57,6 +63,24 @@ pub enum Published {
     Not,
     /// It could not be asked.
     Unknown(String),
+}
+
+/// How a package is checked.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// What the package index says of its name.
+    pub published: Published,
+    /// Whether an installation was asked for: it never happens, and the answer says so.
+    pub install: bool,
+    /// Whether classes are looked for as the first program's code does ([`crate::compose::as_code`]).
+    pub as_code: bool,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        let published = Published::Unknown("no package index was asked".to_owned());
+        Self { published, install: false, as_code: false }
+    }
 }
 
 /// All checks of a package.
@@ -109,14 +133,16 @@ impl Audit {
     }
 }
 
-/// Checks the package in `tree`. `published` is asked for its name, when there is an index to ask.
-/// Nothing of the package is installed or run.
-pub fn audit(tree: &Tree, published: impl FnOnce(&str) -> Option<Published>) -> Audit {
+/// Checks the package in `tree`. Nothing of it is installed or run.
+///
+/// The first checks are those of the first program, under its names. What the rules of [`crate::audit`]
+/// find beyond them stands behind, each as a check that warns; where they find nothing, there is none.
+pub fn audit(tree: &Tree, way: &Way) -> Audit {
     let mut audit = Audit::default();
     let (file, table) = ("pyproject.toml", "[project] table");
-    let original = match by_id("pyproject").map(|format| format.read(tree)) {
-        Some(Found::Package(manifest)) => manifest.original,
-        Some(Found::Broken(broken)) if broken.message == "has no `[project]` table" => Value::Null,
+    let manifest = match by_id("pyproject").map(|format| format.read(tree)) {
+        Some(Found::Package(manifest)) => Some(manifest),
+        Some(Found::Broken(broken)) if broken.message == "has no `[project]` table" => None,
         Some(Found::Broken(broken)) => {
             audit.add(file, Status::Fail, printable(&format!("parse error: {broken}")));
             return audit;
@@ -126,45 +152,68 @@ pub fn audit(tree: &Tree, published: impl FnOnce(&str) -> Option<Published>) -> 
             audit.fix("Add a pyproject.toml with [project] table.");
             return audit;
         }
-        _ => Value::Null,
+        _ => None,
     };
-    let project = original.get("project").and_then(Value::as_object);
-    let Some(project) = project.filter(|project| !project.is_empty()) else {
+    let project = |manifest: &Manifest| manifest.original.get("project").cloned();
+    let filled = manifest
+        .as_ref()
+        .and_then(project)
+        .filter(|p| p.as_object().is_some_and(|p| !p.is_empty()));
+    let (Some(manifest), Some(project)) = (manifest, filled) else {
         audit.add(table, Status::Fail, "missing");
         audit.fix("Add [project] table with name, version, dependencies.");
         return audit;
     };
     audit.add(file, Status::Pass, "");
-    if declares(&original, "bigraph-schema") {
-        audit.add("bigraph-schema dep", Status::Pass, "");
-    } else {
-        let detail =
-            "not declared — package will not be picked up by allocate_core() auto-discovery";
-        audit.add("bigraph-schema dep", Status::Fail, detail);
-        audit.fix("Add \"bigraph-schema>=0.0.60\" to [project].dependencies");
+    audit.declared(&manifest.original, &project);
+    audit.published(&project, &way.published);
+    audit.classes(tree, &manifest.original, way.as_code);
+    if way.install {
+        let detail = "skipped: nothing of an audited package is installed or run";
+        audit.add("pip install -e .", Status::Warn, detail);
     }
-    if declares(&original, "process-bigraph") {
-        audit.add("process-bigraph dep", Status::Pass, "");
-    } else {
-        let detail = "not declared — needed if you use Process/Step base classes";
-        audit.add("process-bigraph dep", Status::Warn, detail);
-        audit.fix("Add \"process-bigraph>=0.0.66\" to [project].dependencies");
+    if !way.as_code {
+        audit.beyond(tree, &manifest);
     }
-    match project.get("requires-python").and_then(Value::as_str) {
-        Some(python) => {
-            let detail = format!("declared: {}", printable(python));
-            audit.add("requires-python", Status::Pass, detail);
+    audit
+}
+
+impl Audit {
+    /// Dependencies, and the versions of Python.
+    fn declared(&mut self, original: &Value, project: &Value) {
+        if declares(original, "bigraph-schema") {
+            self.add("bigraph-schema dep", Status::Pass, "");
+        } else {
+            let detail =
+                "not declared — package will not be picked up by allocate_core() auto-discovery";
+            self.add("bigraph-schema dep", Status::Fail, detail);
+            self.fix("Add \"bigraph-schema>=0.0.60\" to [project].dependencies");
         }
-        None => {
-            audit.add("requires-python", Status::Warn, "not declared");
-            audit.fix("Add `requires-python = \">=3.10\"` to [project]");
+        if declares(original, "process-bigraph") {
+            self.add("process-bigraph dep", Status::Pass, "");
+        } else {
+            let detail = "not declared — needed if you use Process/Step base classes";
+            self.add("process-bigraph dep", Status::Warn, detail);
+            self.fix("Add \"process-bigraph>=0.0.66\" to [project].dependencies");
+        }
+        match project.get("requires-python").and_then(Value::as_str) {
+            Some(python) => {
+                let detail = format!("declared: {}", printable(python));
+                self.add("requires-python", Status::Pass, detail);
+            }
+            None => {
+                self.add("requires-python", Status::Warn, "not declared");
+                self.fix("Add `requires-python = \">=3.10\"` to [project]");
+            }
         }
     }
-    let name = project.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
-    if let Some((name, published)) = name.and_then(|name| Some((printable(name), published(name)?)))
-    {
+
+    fn published(&mut self, project: &Value, published: &Published) {
+        let name = project.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+        let Some(name) = name.map(printable) else { return };
         let (status, detail) = match published {
             Published::As(version) => {
+                let version = printable(version);
                 (Status::Pass, format!("published on PyPI as {name} (latest: {version})"))
             }
             Published::Not => {
@@ -172,26 +221,52 @@ pub fn audit(tree: &Tree, published: impl FnOnce(&str) -> Option<Published>) -> 
             }
             Published::Unknown(why) => (Status::Warn, format!("PyPI check failed: {why}")),
         };
-        audit.add("published on PyPI", status, detail);
+        self.add("published on PyPI", status, detail);
     }
-    let classes = outline(tree, &original).classes;
-    if classes.is_empty() {
-        let detail = "no class inheriting from process_bigraph.Process or Step found";
-        audit.add("Process/Step subclasses", Status::Warn, detail);
-    } else {
-        let shown: Vec<String> = classes
-            .iter()
-            .take(NAMED)
-            .map(|class| {
-                let kind = if class.kind == super::Kind::Process { "Process" } else { "Step" };
-                format!("{} ({kind})", class.name)
-            })
-            .collect();
+
+    fn classes(&mut self, tree: &Tree, original: &Value, as_code: bool) {
+        let classes: Vec<(String, Kind)> = if as_code {
+            let found = crate::compose::as_code::scan(tree).into_iter();
+            found.map(|class| (class.name, class.compute_type)).collect()
+        } else {
+            let found = outline(tree, original).classes.into_iter();
+            found.map(|class| (class.name, class.kind)).collect()
+        };
+        let check = "Process/Step subclasses";
+        if classes.is_empty() {
+            let detail = "no class inheriting from process_bigraph.Process or Step found";
+            return self.add(check, Status::Warn, detail);
+        }
+        let shown = classes.iter().take(NAMED).map(|(name, kind)| {
+            let kind = if *kind == Kind::Process { "Process" } else { "Step" };
+            format!("{name} ({kind})")
+        });
+        let shown = shown.collect::<Vec<_>>().join(", ");
         let more = if classes.len() > NAMED { ", ..." } else { "" };
-        let detail = format!("found {}: {}{more}", classes.len(), shown.join(", "));
-        audit.add("Process/Step subclasses", Status::Pass, detail);
+        self.add(check, Status::Pass, format!("found {}: {shown}{more}", classes.len()));
     }
-    audit
+
+    /// What the rules of the audit find that the checks of the first program do not look at.
+    fn beyond(&mut self, tree: &Tree, manifest: &Manifest) {
+        let limits = Limits::default();
+        let findings = rules::audit_by(&BEYOND, &Facts::new(tree, manifest, &limits));
+        for rule in BEYOND {
+            let of_rule = || {
+                findings
+                    .iter()
+                    .filter(|finding| finding.rule == rule && finding.severity > Severity::Note)
+            };
+            let Some(first) = of_rule().next() else { continue };
+            let more = match of_rule().count() {
+                1 => String::new(),
+                all => format!(" (and {} more)", all - 1),
+            };
+            self.add(rule, Status::Warn, format!("{}{more}", printable(&first.message)));
+            if let Some(help) = &first.help {
+                self.fix(&printable(help));
+            }
+        }
+    }
 }
 
 /// Whether `[project] dependencies` of `pyproject.toml` name `package`, in any spelling of PEP 508:
@@ -213,6 +288,11 @@ fn named(text: &str, package: &str) -> bool {
     // What is glued to the name must be able to follow one: `bigraph-schema/x` is a path.
     let follows = text[end..].starts_with(|c: char| c.is_whitespace() || "<>=!~;@[(,".contains(c));
     (end == text.len() || follows) && python_name(&text[..end]).is_ok_and(|name| name == package)
+}
+
+/// Whether two texts name one package or extra.
+pub(super) fn same_name(a: &str, b: &str) -> bool {
+    a == b || python_name(a).is_ok_and(|a| python_name(b).is_ok_and(|b| a == b))
 }
 
 /// Whether a project is a package of process-bigraph: it needs it or `bigraph-schema`, or is it.
@@ -254,7 +334,7 @@ mod tests {
         for (path, text) in files {
             tree.insert(path.parse().unwrap(), text.as_bytes(), false);
         }
-        audit(&tree, |_| None).summary("acme")
+        audit(&tree, &Way::default()).summary("acme")
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod checks;
 mod layout;
 mod literal;
+mod marker;
 mod module;
 mod nesting;
 mod resolve;
@@ -17,7 +18,8 @@ use serde_json::{Value, json};
 
 use crate::manifest::Export;
 use crate::tree::Tree;
-pub use checks::{Audit, Check, Published, Status, audit, declares, is_bigraph};
+pub use checks::{Audit, Check, Published, Status, Way, audit, declares, is_bigraph};
+pub(crate) use marker::Markers;
 use module::{File, Module};
 use resolve::{Answer, Target, World};
 pub use table::{Known, PROCESS_BIGRAPH, Table};

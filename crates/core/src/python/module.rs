@@ -1,6 +1,7 @@
 //! One file of Python: what its names are bound to, and its classes, as far as the text alone tells.
 
 mod collect;
+mod expressions;
 mod ports;
 
 use std::collections::HashMap;

@@ -11,6 +11,7 @@ mod cargo;
 mod exact;
 mod npm;
 mod pep508;
+mod together;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -133,6 +134,16 @@ impl Requirement {
             Rule::Attune(rule) => as_semver(version).is_some_and(|v| rule.admits(&v)),
             Rule::Apl(rule) => as_apl(version).is_some_and(|v| rule.admits(&v)),
         }
+    }
+    /// Whether one version could meet all of `requirements`, whatever a registry holds. Decided for
+    /// [`Grammar::Pep508`]; others, and more than could be looked at, are taken to be possible.
+    pub fn possible(requirements: &[&Self]) -> bool {
+        let rule = |requirement: &&'_ Self| match &requirement.rule {
+            Rule::Pep508(rule) => Some(rule.clone()),
+            _ => None,
+        };
+        let rules: Option<Vec<pep508::Rule>> = requirements.iter().map(rule).collect();
+        rules.is_none_or(|rules| together::possible(&rules.iter().collect::<Vec<_>>()))
     }
     /// Whether it admits one version only.
     pub fn is_exact(&self) -> bool {

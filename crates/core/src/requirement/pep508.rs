@@ -27,7 +27,12 @@ impl Rule {
                 && !matches!(s.operator(), Operator::NotEqual | Operator::NotEqualStar)
         };
         (!version.any_prerelease() || self.0.iter().any(names))
-            && self.0.iter().all(|s| admits(s, version))
+            && self.0.iter().all(|s| fits(s, version))
+    }
+
+    /// Its specifiers; a version must fit each.
+    pub(super) fn clauses(&self) -> impl Iterator<Item = &VersionSpecifier> {
+        self.0.iter()
     }
 
     pub(super) fn is_exact(&self) -> bool {
@@ -39,7 +44,7 @@ impl Rule {
 }
 
 /// PEP 440, "Version specifiers", one clause.
-fn admits(specifier: &VersionSpecifier, version: &Version) -> bool {
+pub(super) fn fits(specifier: &VersionSpecifier, version: &Version) -> bool {
     let named = specifier.version();
     // "local version labels MUST be ignored entirely" unless the specifier has one.
     let asked = if named.is_local() { version.clone() } else { version.clone().without_local() };

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use packhouse_core::escape::excerpt;
 use packhouse_core::limits::Limits;
-use packhouse_core::snapshot::Kind;
 use packhouse_core::tree::Tree;
 
 use super::run::{LONG_PATIENCE, Reach};
 use super::{Checkout, Commit, GitError, is_commit};
+use crate::whole::Whole;
 
 /// All branches and tags.
 const EVERYTHING: [&str; 2] = ["refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"];
@@ -72,41 +72,10 @@ impl Remote {
     /// [`GitError::Refused`] for a link, a submodule, an unsafe name, or more than `limits` allow.
     pub fn tree(&self, path: &str, limits: &Limits) -> Result<Tree, GitError> {
         let refused = |said: String| GitError::Refused { folder: excerpt(path, 200), said };
-        let prefix = match path.trim_matches('/') {
-            "" | "." => String::new(),
-            path => format!("{path}/"),
-        };
         let listing = self.checkout.listing(&self.commit)?;
-        let wanted: Vec<String> =
-            listing.paths().filter(|p| p.starts_with(&prefix)).map(str::to_owned).collect();
-        if wanted.len() > limits.entries as usize {
-            return Err(refused(format!("it has more than {} files", limits.entries)));
-        }
-        let (mut bytes, mut modes) = (0, Vec::new());
-        for one in &wanted {
-            let entry = listing
-                .get(one)
-                .ok_or_else(|| refused(format!("`{}` is gone", excerpt(one, 200))))?;
-            let Kind::File { executable } = entry.kind else {
-                return Err(refused(format!("`{}` is a link or a submodule", excerpt(one, 200))));
-            };
-            bytes += entry.bytes;
-            modes.push(executable);
-        }
-        if bytes > limits.unpacked_bytes {
-            return Err(refused(format!("it has more than {} MiB", limits.unpacked_bytes >> 20)));
-        }
-        let contents = self.checkout.contents(&listing, &wanted)?;
-        let mut tree = Tree::default();
-        for (one, executable) in wanted.iter().zip(modes) {
-            let inside = one.strip_prefix(&prefix).unwrap_or(one);
-            let place = inside.parse().map_err(|e| refused(format!("{e}")))?;
-            let content = contents
-                .get(one)
-                .ok_or_else(|| refused(format!("`{}` is gone", excerpt(one, 200))))?;
-            tree.insert(place, content.clone(), executable);
-        }
-        Ok(tree)
+        let whole = Whole::of(&listing, path, limits).map_err(refused)?;
+        let contents = self.checkout.contents(&listing, &whole.paths)?;
+        whole.tree(&contents).map_err(refused)
     }
 }
 
@@ -182,7 +151,7 @@ pub(super) fn protocol(url: &str) -> Option<&'static str> {
 }
 
 /// Whether a name is one that git can take for nothing else.
-pub(super) fn is_plain(reference: &str) -> bool {
+pub(crate) fn is_plain(reference: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b"._/-@+".contains(&b);
     !reference.is_empty()
         && reference.len() <= 250

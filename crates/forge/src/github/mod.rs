@@ -7,6 +7,7 @@
 mod checks;
 mod comments;
 mod pulls;
+mod sources;
 mod tree;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 pub use checks::{Check, Conclusion, annotations};
 pub use comments::Wrote;
 pub use pulls::Pull;
+pub use sources::GitHubSources;
 
 /// GitHub's own API.
 pub const API: &str = "https://api.github.com";
@@ -140,13 +142,20 @@ impl GitHub {
     ///
     /// [`GitHubError::Credentials`] for an address that is none.
     pub fn with_token(api: &str, token: &Secret) -> GitHubResult<Self> {
-        // On GitHub Enterprise Server GraphQL is at `/api/graphql`, beside `/api/v3`.
-        let (root, rest) = match api.strip_suffix("/api/v3") {
-            Some(_) => (api.trim_end_matches("/v3"), "/v3"),
-            None => (api, ""),
-        };
+        let (root, rest) = roots(api);
         let crab = builder(root)?.personal_token(token.reveal().to_owned()).build();
         Ok(Self { crab: crab.map_err(unusable)?, api: api.to_owned(), rest, app: None })
+    }
+
+    /// Acts as nobody: it sees what is public, and few calls an hour.
+    ///
+    /// # Errors
+    ///
+    /// [`GitHubError::Credentials`] for an address that is none.
+    pub fn anonymous(api: &str) -> GitHubResult<Self> {
+        let (root, rest) = roots(api);
+        let crab = builder(root)?.build().map_err(unusable)?;
+        Ok(Self { crab, api: api.to_owned(), rest, app: None })
     }
 
     /// Acts as an installation of `app`; its token is fetched with the first call, and lives for an
@@ -284,6 +293,15 @@ impl GitHub {
         let message = excerpt(message.unwrap_or_default(), 200);
         let seconds = pause(status, &parts.headers, &message);
         Ok(Err(Pause { seconds, error: GitHubError::Refused { call: call(), status, message } }))
+    }
+}
+
+/// The client's own address, and where REST begins below it: on GitHub Enterprise Server GraphQL is at
+/// `/api/graphql`, beside `/api/v3`.
+fn roots(api: &str) -> (&str, &'static str) {
+    match api.strip_suffix("/api/v3") {
+        Some(_) => (api.trim_end_matches("/v3"), "/v3"),
+        None => (api, ""),
     }
 }
 

@@ -86,10 +86,37 @@ impl GitHub {
         wanted: &[String],
     ) -> GitHubResult<Contents> {
         let large = |path: &String| listing.get(path).is_some_and(|e| e.bytes > ALONE_BYTES);
-        let mut contents = Contents::new();
         if wanted.len() > ONE_BY_ONE || wanted.iter().any(large) {
-            contents = self.archive(repository, commit, listing, wanted).await?;
+            return self.archived(repository, commit, listing, wanted).await;
         }
+        self.completed(repository, commit, listing, wanted, Contents::new()).await
+    }
+
+    /// As [`contents`](Self::contents), from the commit's archive however few they are: one call for all.
+    ///
+    /// # Errors
+    ///
+    /// [`GitHubError`].
+    pub(super) async fn archived(
+        &self,
+        repository: &str,
+        commit: &str,
+        listing: &Listing,
+        wanted: &[String],
+    ) -> GitHubResult<Contents> {
+        let contents = self.archive(repository, commit, listing, wanted).await?;
+        self.completed(repository, commit, listing, wanted, contents).await
+    }
+
+    /// `contents` with what it lacks of `wanted`, had one by one.
+    async fn completed(
+        &self,
+        repository: &str,
+        commit: &str,
+        listing: &Listing,
+        wanted: &[String],
+        mut contents: Contents,
+    ) -> GitHubResult<Contents> {
         // An archive leaves out, and changes, what the repository's attributes say (`export-ignore`,
         // `export-subst`); a release does not.
         let missing: HashSet<String> = wanted

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use packhouse_core::compose::{self, Compute, PackageListing, RegisteredPackage, Wanted};
+use packhouse_core::compose::{
+    self, Compute, PackageListing, RegisteredPackage, Wanted, as_code as code,
+};
 use packhouse_core::python::Kind;
 
 use self::reply::{Reply, number};
@@ -29,7 +31,8 @@ const ECOSYSTEM: &str = "python";
 pub struct Setup {
     /// Where repositories and folders are read; `None` on a registry that reads none.
     pub sources: Option<Arc<dyn Sources>>,
-    /// Whether to answer lists as the first program did instead of as its documentation says.
+    /// Whether to read packages and answer lists as the first program's code does, instead of as its
+    /// documentation says.
     pub as_code: bool,
 }
 
@@ -45,8 +48,7 @@ pub fn routes() -> Router<App> {
 
 async fn packages(State(app): State<App>) -> Result<Json<Vec<PackageListing>>, Reply> {
     let all = view::all(&app).await?;
-    let as_code = app.ecosystems.compose.as_code;
-    Ok(Json(all.iter().map(|package| package.listing(as_code)).collect()))
+    Ok(Json(all.iter().map(view::Shown::listing).collect()))
 }
 
 async fn package(
@@ -88,7 +90,8 @@ async fn list(app: &App, kind: Kind, query: Option<&str>) -> Result<Json<Vec<Com
     };
     let mut listed = match wanted {
         Wanted::Db => Vec::new(),
-        Wanted::Core | Wanted::Union => compose::core(kind, as_code),
+        Wanted::Core | Wanted::Union if as_code => code::core(kind),
+        Wanted::Core | Wanted::Union => compose::core(kind),
     };
     if wanted != Wanted::Core {
         for package in view::all(app).await? {

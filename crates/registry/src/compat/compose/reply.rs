@@ -64,16 +64,20 @@ impl IntoResponse for Reply {
     }
 }
 
-/// The number of a package in a path.
+/// The number of a package in a path. An integer that no package can have is one that is not there.
 pub(super) fn number(text: &str) -> Result<u64, Reply> {
-    text.parse().map_err(|_| {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
-        Reply::Invalid(vec![Issue {
+        return Err(Reply::Invalid(vec![Issue {
             kind: "int_parsing".to_owned(),
             loc: vec![json!("path"), json!("package_id")],
             msg: msg.to_owned(),
             input: json!(text),
             ctx: None,
-        }])
-    })
+        }]));
+    }
+    let shown = || packhouse_core::escape::excerpt(text, 40);
+    text.parse()
+        .map_err(|_| Reply::Says(StatusCode::NOT_FOUND, format!("Package {} not found", shown())))
 }

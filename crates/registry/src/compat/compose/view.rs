@@ -1,7 +1,7 @@
 //! What stands in the view: releases of packages with processes or steps, and listings.
 
 use packhouse_core::compose::{
-    Compute, ComputeOutline, PackageListing, PackageOutline, RegisteredPackage,
+    Audited, Compute, ComputeOutline, PackageListing, PackageOutline, RegisteredPackage, as_code,
 };
 use packhouse_core::manifest::Target;
 use packhouse_core::python::Kind;
@@ -19,29 +19,42 @@ const NUMBERS: u64 = 10_000;
 pub(super) struct Shown {
     pub(super) id: u64,
     outline: PackageOutline,
-    created_at: String,
+    /// `None` where the registry answers as the first program's code.
+    created_at: Option<String>,
+    audit: Option<Audited>,
 }
 
 impl Shown {
-    fn of(entry: &Entry) -> Option<Self> {
-        let (outline, created_at) = match entry {
+    pub(super) fn of(app: &App, entry: &Entry) -> Option<Self> {
+        let as_code = app.ecosystems.compose.as_code;
+        let (outline, created_at, audit) = match entry {
             Entry::Package(held) => {
                 let latest = held.latest()?;
                 if !belongs(latest) {
                     return None;
                 }
                 let exports = latest.described.exports.iter();
-                let compute = exports.filter_map(ComputeOutline::of_export).collect();
+                let compute = match as_code {
+                    true => exports.filter_map(as_code::of_export).collect(),
+                    false => exports.filter_map(ComputeOutline::of_export).collect(),
+                };
                 let (package_type, name) = ("pypi".to_owned(), held.name.name.clone());
                 let first = held.releases.iter().map(|release| release.released_at).min()?;
-                (PackageOutline { package_type, name, compute }, first)
+                (PackageOutline { package_type, name, compute }, first, None)
             }
             Entry::Listing(listing) => {
-                let outline = listing.entry.as_ref()?.outline().get("outline")?;
-                (serde_json::from_value(outline.clone()).ok()?, listing.created_at)
+                let said = listing.entry.as_ref()?.outline();
+                let outline = serde_json::from_value(said.get("outline")?.clone()).ok()?;
+                let audit = said.get("audit").and_then(|a| serde_json::from_value(a.clone()).ok());
+                (outline, listing.created_at, audit)
             }
         };
-        Some(Self { id: entry.view_id(), outline, created_at: created_at.to_string() })
+        Some(Self {
+            id: entry.view_id(),
+            outline,
+            created_at: (!as_code).then(|| created_at.to_string()),
+            audit: audit.filter(|_| !as_code),
+        })
     }
 
     /// Its processes and steps.
@@ -52,7 +65,7 @@ impl Shown {
     }
 
     /// As the list of packages shows it.
-    pub(super) fn listing(&self, as_code: bool) -> PackageListing {
+    pub(super) fn listing(&self) -> PackageListing {
         let count = |kind| self.outline.compute.iter().filter(|c| c.compute_type == kind).count();
         PackageListing {
             id: self.id,
@@ -60,7 +73,7 @@ impl Shown {
             package_type: self.outline.package_type.clone(),
             num_processes: count(Kind::Process),
             num_steps: count(Kind::Step),
-            created_at: (!as_code).then(|| self.created_at.clone()),
+            created_at: self.created_at.clone(),
         }
     }
 
@@ -73,6 +86,7 @@ impl Shown {
             name: self.outline.name.clone(),
             processes: of(Kind::Process),
             steps: of(Kind::Step),
+            audit: self.audit.clone(),
         }
     }
 }
@@ -91,15 +105,10 @@ fn belongs(release: &Release) -> bool {
 /// All packages of the view, by name.
 pub(super) async fn all(app: &App) -> ApiResult<Vec<Shown>> {
     let entries = flat::all(app, ECOSYSTEM).await?;
-    Ok(entries.iter().filter_map(Shown::of).collect())
+    Ok(entries.iter().filter_map(|entry| Shown::of(app, entry)).collect())
 }
 
 /// The package of this number.
 pub(super) async fn find(app: &App, id: u64) -> ApiResult<Option<Shown>> {
-    Ok(flat::by_id(app, ECOSYSTEM, id).await?.as_ref().and_then(Shown::of))
-}
-
-/// The package that an entry shows.
-pub(super) fn shown(entry: &Entry) -> Option<Shown> {
-    Shown::of(entry)
+    Ok(flat::by_id(app, ECOSYSTEM, id).await?.as_ref().and_then(|entry| Shown::of(app, entry)))
 }

@@ -6,16 +6,18 @@ use axum::extract::{Path, Request, State};
 use http::{HeaderMap, StatusCode};
 use packhouse_core::api::ErrorCode;
 use packhouse_core::compose::{
-    self, AuditRequest, AuditResult, PackageOutline, RegisteredPackage, RegistrationRequest,
+    self, AuditRequest, AuditResult, Audited, PackageOutline, RegisteredPackage,
+    RegistrationRequest, as_code,
 };
 use packhouse_core::formats::{self, Found};
 use packhouse_core::manifest::NativeName;
-use packhouse_core::python::{self, Check, Status};
+use packhouse_core::python::{self, Way};
 use packhouse_core::tree::Tree;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::ECOSYSTEM;
 use super::reply::{Reply, number};
-use super::{ECOSYSTEM, view};
+use super::view::Shown;
 use crate::app::App;
 use crate::compat::auth::{Target, Writer, writer};
 use crate::compat::flat::{self, Entry, Taken};
@@ -38,15 +40,8 @@ pub(super) async fn audit(
         Place::Folder(&request.target)
     };
     let (tree, _) = place.tree(&app).await?;
-    let mut result = audited(request.target.clone(), tree).await?.0;
-    if request.run_install {
-        let detail = "skipped: nothing of an audited package is installed or run".to_owned();
-        let name = "pip install -e .".to_owned();
-        result.checks.push(Check { name, status: Status::Warn, detail });
-        let audit = python::Audit { checks: result.checks, fixes: result.fixes };
-        result = AuditResult::new(&request.target, audit);
-    }
-    Ok(Json(result))
+    let way = Way { install: request.run_install, ..way(&app) };
+    Ok(Json(audited(&place, &request.target, tree, way).await?.0))
 }
 
 /// `POST /compose/v1/packages`.
@@ -99,7 +94,7 @@ pub(super) async fn remove(
     let id = number(&id)?;
     let listing = listing(&app, id).await?;
     let writer = owner(&app, &headers, &listing).await?;
-    let was = view::shown(&Entry::Listing(listing.clone())).ok_or(Reply::no_package(id))?;
+    let was = Shown::of(&app, &Entry::Listing(listing.clone())).ok_or(Reply::no_package(id))?;
     let changed = flat::change(&app, &writer, &listing.name, listing.sequence, None).await;
     match changed {
         Ok(Some(_)) => Ok(Json(was.registered())),
@@ -164,7 +159,9 @@ async fn wanted(
         }
         "outline" => {
             let outline = request.outline.clone().ok_or_else(|| needed("outline", "outline"))?;
-            let said = json!({ "outline": outline, "audit": null });
+            // Without its source there is nothing to check.
+            let audit = Audited { asked: request.audit, failed: None };
+            let said = json!({ "outline": outline, "audit": audit });
             let entry = ports::Entry::new(None, said).map_err(unfit)?;
             Ok((outline, entry))
         }
@@ -183,7 +180,7 @@ async fn read(
     request: &RegistrationRequest,
 ) -> Result<(PackageOutline, ports::Entry), Reply> {
     let (tree, git) = place.tree(app).await?;
-    let (result, outline) = audited(label.to_owned(), tree).await?;
+    let (result, outline) = audited(&place, label, tree, way(app)).await?;
     let failed = result.failed();
     if request.audit && !failed.is_empty() {
         let names: Vec<String> = failed.iter().map(|name| format!("'{name}'")).collect();
@@ -195,22 +192,34 @@ async fn read(
             "the package has no readable `[project]` table with a `name`, so it has no outline",
         )
     })?;
-    let audit = json!({ "asked": request.audit, "failed": failed });
+    let failed = failed.into_iter().map(str::to_owned).collect();
+    let audit = Audited { asked: request.audit, failed: Some(failed) };
     let entry = ports::Entry::new(git, json!({ "outline": outline, "audit": audit }));
     Ok((outline, entry.map_err(unfit)?))
 }
 
+/// How this registry checks packages.
+fn way(app: &App) -> Way {
+    Way { as_code: app.ecosystems.compose.as_code, ..Way::default() }
+}
+
 /// Audits and outlines `tree`. Takes the processor, so it runs beside the async threads.
 async fn audited(
-    target: String,
+    place: &Place<'_>,
+    target: &str,
     tree: Tree,
+    way: Way,
 ) -> Result<(AuditResult, Option<PackageOutline>), Reply> {
+    let (target, folder) = (target.to_owned(), place.folder().to_owned());
     let work = move || {
-        let result = AuditResult::new(&target, python::audit(&tree, |_| None));
-        let format = formats::by_id("pyproject").map(|format| format.read(&tree));
-        let outline = match format {
-            Some(Found::Package(manifest)) => compose::outline(&tree, &manifest.original),
-            _ => None,
+        let result = AuditResult::new(&target, python::audit(&tree, &way));
+        let manifest = match formats::by_id("pyproject").map(|format| format.read(&tree)) {
+            Some(Found::Package(manifest)) => manifest.original,
+            _ => Value::Null,
+        };
+        let outline = match way.as_code {
+            true => Some(as_code::outline(&tree, &manifest, &folder)),
+            false => compose::outline(&tree, &manifest),
         };
         (result, outline)
     };
@@ -227,6 +236,14 @@ enum Place<'a> {
 }
 
 impl Place<'_> {
+    /// What the package's folder is called: the first program clones into `repo`.
+    fn folder(&self) -> &str {
+        match self {
+            Self::Git { .. } => "repo",
+            Self::Folder(path) => path.trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
+        }
+    }
+
     async fn tree(&self, app: &App) -> Result<(Tree, Option<GitPointer>), Reply> {
         let sources = app.ecosystems.compose.sources.as_ref().ok_or_else(|| {
             Reply::bad(
@@ -313,7 +330,7 @@ async fn put(
     match flat::change(app, writer, name, sequence, entry).await {
         Ok(Some(listing)) => {
             let id = listing.view_id();
-            let package = view::shown(&Entry::Listing(listing)).ok_or(Reply::no_package(id))?;
+            let package = Shown::of(app, &Entry::Listing(listing)).ok_or(Reply::no_package(id))?;
             Ok(Json(package.registered()))
         }
         Ok(None) => Err(Reply::Says(

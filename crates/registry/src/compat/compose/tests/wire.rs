@@ -1,127 +1,10 @@
-//! The wire, replayed: bodies, codes and messages.
+//! Bodies, codes and messages, as clients know them.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use axum::Router;
-use axum::body::Body;
-use http::{Request, header};
-use http_body_util::BodyExt as _;
-use packhouse_core::limits::Limits;
-use packhouse_core::tree::Tree;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
-use super::Setup;
-use crate::app::{App, PublicUrl, Service, Settings};
+use super::{app, get, local, outline, post, says, send};
 use crate::auth::{ApiToken, token_record};
-use crate::compat::Ecosystems;
-use crate::memory::{MemoryBlobs, MemoryLedger};
-use crate::oidc::Verifier;
-use crate::ports::sources::{Fetched, SourceError, Sources};
-use crate::ports::{Action, SystemClock};
-use crate::router::router;
-
-const GOOD: &str = "[project]\nname = \"pbg-cells\"\nversion = \"1\"\nrequires-python = \">=3.11\"\n\
-    dependencies = [\"bigraph-schema>=1\", \"process-bigraph\"]\n";
-const SOURCE: &str = "from process_bigraph import Process, Step\n\n\nclass Grow(Process):\n    \
-    def inputs(self):\n        return {\"mass\": \"float\"}\n\n\nclass Divide(Step): ...\n";
-
-/// Two repositories and a folder.
-struct Few;
-
-fn package(manifest: &str) -> Tree {
-    let mut tree = Tree::default();
-    tree.insert("pyproject.toml".parse().unwrap(), manifest.as_bytes(), false);
-    tree.insert("src/pbg_cells/deep/grow.py".parse().unwrap(), SOURCE.as_bytes(), false);
-    tree
-}
-
-#[async_trait]
-impl Sources for Few {
-    async fn git(&self, address: &str, reference: Option<&str>) -> Result<Fetched, SourceError> {
-        let tree = match (address, reference) {
-            ("https://git.example/good", None | Some("v1")) => package(GOOD),
-            ("https://git.example/bad", _) => package("[project]\nname = \"pbg-bad\"\n"),
-            _ => return Err(SourceError::Refused(format!("`{address}` is not fetched"))),
-        };
-        Ok(Fetched { tree, commit: "0123456789".repeat(4) })
-    }
-    async fn folder(&self, path: &str) -> Result<Tree, SourceError> {
-        match path {
-            "/srv/cells" => Ok(package(GOOD)),
-            _ => Err(SourceError::Missing(path.to_owned())),
-        }
-    }
-}
-
-fn app(url: &str, open: bool, as_code: bool) -> App {
-    let public_url = PublicUrl::parse(url).unwrap();
-    Arc::new(Service {
-        ledger: Arc::new(MemoryLedger::new()),
-        blobs: Arc::new(MemoryBlobs::new(&public_url, [7; 32])),
-        clock: Arc::new(SystemClock),
-        verifier: Verifier::default(),
-        turns: crate::publish::Turns::default(),
-        webhook: None,
-        ecosystems: Ecosystems {
-            compose: Setup { sources: Some(Arc::new(Few)), as_code },
-            ..Ecosystems::default()
-        },
-        reads: crate::read::Reads::default(),
-        settings: Settings {
-            public_url,
-            files_url: None,
-            private: false,
-            open,
-            loopback_only: open,
-            limits: Limits::default(),
-            motd: None,
-            github_app: None,
-        },
-    })
-}
-
-fn local() -> App {
-    app("http://localhost:8080", true, false)
-}
-
-async fn send(app: &App, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(format!("/compose/v1{path}"))
-        .header("host", "localhost:8080");
-    if !token.is_empty() {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    let whole = router(Arc::clone(app), Router::new());
-    let response = whole.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default())
-}
-
-async fn post(app: &App, path: &str, body: &Value) -> (u16, Value) {
-    send(app, "POST", path, "", &body.to_string()).await
-}
-
-async fn get(app: &App, path: &str) -> Value {
-    let (status, body) = send(app, "GET", path, "", "").await;
-    assert_eq!(status, 200, "{path}: {body}");
-    body
-}
-
-fn outline(name: &str, module: &str) -> Value {
-    let compute = json!([{ "module": module, "name": "Grow", "compute_type": "process",
-        "inputs": "{\"mass\":\"float\"}", "outputs": "{}" }]);
-    json!({ "kind": "outline",
-        "outline": { "package_type": "pypi", "name": name, "compute": compute } })
-}
-
-async fn says(app: &App, path: &str, body: Value, status: u16, detail: &str) {
-    let (found, answer) = post(app, path, &body).await;
-    assert_eq!((found, answer), (status, json!({ "detail": detail })), "{body}");
-}
+use crate::ports::Action;
 
 #[tokio::test]
 async fn a_repository_is_registered_by_what_is_found_in_it() {
@@ -132,7 +15,7 @@ async fn a_repository_is_registered_by_what_is_found_in_it() {
     assert_eq!(status, 200, "{package}");
     let id = package["database_id"].as_u64().unwrap();
     let keys: Vec<&String> = package.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["database_id", "package_type", "name", "processes", "steps"]);
+    assert_eq!(keys, ["database_id", "package_type", "name", "processes", "steps", "audit"]);
     let first = &package["processes"][0];
     let keys: Vec<&String> = first.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["module", "name", "compute_type", "inputs", "outputs", "database_id"]);
@@ -213,7 +96,9 @@ async fn failed_checks_are_honoured_unless_no_audit_was_asked_for() {
     assert_eq!(status, 200, "{result}");
     let checks = result["checks"].as_array().unwrap();
     assert!(checks.iter().any(|check| check["status"] == "FAIL"));
-    assert!(checks.last().unwrap()["detail"].as_str().unwrap().starts_with("skipped"));
+    let install = checks.iter().find(|check| check["name"] == "pip install -e .").unwrap();
+    assert_eq!(install["status"], "WARN");
+    assert!(install["detail"].as_str().unwrap().starts_with("skipped"), "{install}");
     assert_eq!(result["target"], "https://git.example/bad");
     assert!(
         result["summary"].as_str().unwrap().starts_with("=== Audit: https://git.example/bad ===")
@@ -298,13 +183,95 @@ async fn a_source_is_core_db_or_both() {
     let (status, body) = send(&app, "GET", "/steps?source=databse", "", "").await;
     assert_eq!(status, 422);
     assert_eq!(body["detail"][0]["msg"], "Input should be 'core', 'db' or 'union'");
+}
 
-    let as_code = self::app("http://localhost:8080", true, true);
-    assert_eq!(post(&as_code, "/packages", &outline("pbg-a", "a")).await.0, 200);
-    let core = get(&as_code, "/processes").await;
-    assert_eq!(core, get(&as_code, "/processes?source=databse").await);
-    let composite = core.as_array().unwrap().iter().find(|c| c["name"] == "Composite").unwrap();
-    assert!(composite["inputs"].as_str().unwrap().contains("global_time_precision"));
-    assert_eq!(composite["inputs"], composite["outputs"]);
-    assert!(get(&as_code, "/packages").await[0]["created_at"].is_null());
+#[tokio::test]
+async fn an_audit_answers_each_check_by_its_name() {
+    let body = json!({ "target": "https://git.example/good", "ref": "v1" });
+    let (status, result) = post(&local(), "/packages/audit", &body).await;
+    assert_eq!(status, 200, "{result}");
+    let keys: Vec<&String> = result.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["target", "checks", "fixes", "summary"]);
+    let check = |name: &str, status: &str, detail: &str| json!({ "name": name, "status": status, "detail": detail });
+    assert_eq!(
+        result["checks"],
+        json!([
+            check("pyproject.toml", "PASS", ""),
+            check("bigraph-schema dep", "PASS", ""),
+            check("process-bigraph dep", "PASS", ""),
+            check("requires-python", "PASS", "declared: >=3.11"),
+            check("published on PyPI", "WARN", "PyPI check failed: no package index was asked"),
+            check("Process/Step subclasses", "PASS", "found 2: Grow (Process), Divide (Step)"),
+            check("license-file-missing", "WARN", "no licence file at the root of the package"),
+        ])
+    );
+    let summary = result["summary"].as_str().unwrap();
+    let line = format!("{:<35} {:<5}  — declared: >=3.11", "requires-python", "PASS");
+    assert!(summary.lines().any(|found| found == line), "{summary}");
+    assert!(
+        summary
+            .contains("\n\n=== Summary ===\nPASS: 5, WARN: 2, FAIL: 0\n\nRecommended fixes:\n  - ")
+    );
+    assert!(!summary.ends_with('\n'));
+}
+
+#[tokio::test]
+async fn requests_that_are_none_are_422_with_type_place_and_input() {
+    let app = local();
+    let (status, body) = post(&app, "/packages/audit", &json!({ "ref": null })).await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        body,
+        json!({ "detail": [{ "type": "missing", "loc": ["body", "target"], "msg": "Field required",
+            "input": { "ref": null } }] })
+    );
+    let bad = json!({ "kind": "outline", "outline": { "package_type": "npm", "name": "x", "compute": [
+        { "module": "m", "name": "n", "compute_type": "step", "inputs": {}, "outputs": "{}" }] } });
+    let (status, body) = post(&app, "/packages", &bad).await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        body["detail"],
+        json!([
+            { "type": "enum", "loc": ["body", "outline", "package_type"],
+              "msg": "Input should be 'pypi' or 'conda'", "input": "npm",
+              "ctx": { "expected": "'pypi' or 'conda'" } },
+            { "type": "string_type", "loc": ["body", "outline", "compute", 0, "inputs"],
+              "msg": "Input should be a valid string", "input": {} },
+        ])
+    );
+    let (status, body) = send(&app, "POST", "/packages", "", "{\"kind\":").await;
+    assert_eq!((status, &body["detail"][0]["type"]), (422, &json!("json_invalid")), "{body}");
+    let (status, body) = send(&app, "GET", "/packages/1.5", "", "").await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        body["detail"],
+        json!([{ "type": "int_parsing", "loc": ["path", "package_id"], "input": "1.5",
+            "msg": "Input should be a valid integer, unable to parse string as an integer" }])
+    );
+    for id in ["-1", "99999999999999999999"] {
+        let found = send(&app, "GET", &format!("/packages/{id}"), "", "").await;
+        assert_eq!(found, (404, json!({ "detail": format!("Package {id} not found") })));
+    }
+}
+
+#[tokio::test]
+async fn what_was_checked_stands_beside_what_was_registered() {
+    let app = local();
+    for (mut body, asked, failed) in [
+        (json!({ "kind": "repo_url", "url": "https://git.example/good" }), true, json!([])),
+        (
+            json!({ "kind": "repo_url", "url": "https://git.example/bad", "audit": false }),
+            false,
+            json!(["bigraph-schema dep"]),
+        ),
+        (outline("pbg-a", "a"), true, Value::Null),
+        (outline("pbg-b", "b"), false, Value::Null),
+    ] {
+        body["audit"] = json!(asked);
+        let (status, package) = post(&app, "/packages", &body).await;
+        assert_eq!(status, 200, "{package}");
+        assert_eq!(package["audit"], json!({ "asked": asked, "failed": failed }));
+        let path = format!("/packages/{}", package["database_id"]);
+        assert_eq!(get(&app, &path).await, package, "it is remembered");
+    }
 }
