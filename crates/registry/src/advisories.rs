@@ -2,6 +2,7 @@
 //!
 //! What is kept is a view: any number may make it at once, and the next scan mends what got lost.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhouse_core::audit::target_text;
@@ -89,10 +90,10 @@ impl Scan<'_> {
         for dependency in dependencies.iter().filter(|d| self.advisories.concern(&d.target)) {
             let text = target_text(&dependency.target);
             let Some(needed) = dependency.target.identifier() else { continue };
-            if !self.held.contains_key(&text) {
+            if let Entry::Vacant(unknown) = self.held.entry(text) {
                 let releases = ledger.releases(needed).await?;
                 let usable = releases.into_iter().filter(usable).map(|release| release.version);
-                self.held.insert(text, usable.collect());
+                unknown.insert(usable.collect());
             }
         }
         let subject = Subject {
