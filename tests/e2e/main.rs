@@ -8,6 +8,7 @@ mod audit_cli;
 mod catalogue;
 mod claims;
 mod compose;
+mod compose_github;
 mod crashes;
 mod demo;
 mod deploy;
