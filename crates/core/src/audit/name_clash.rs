@@ -54,7 +54,7 @@ impl Rule for NameClash {
                 let message = format!(
                     "{} is the name of a class of process-bigraph, too: {}",
                     quote(name),
-                    quote(&known.full())
+                    quote(known.full())
                 );
                 let help =
                     "rename it, or name it by its full name: the short one may mean the other";
