@@ -16,6 +16,7 @@ const ROUTES: &[(&str, &[&str], &str)] = &[
     ("/apl/v1/packages/{id}", &["GET"], "/apl/v1/packages/{}"),
     ("/attune/api/v1/packs/install", &["POST"], "/attune/api/v1/packs/install"),
     ("/attune/index.json", &["GET"], "/attune/index.json"),
+    ("/attune/listings/{ref}", &["PUT", "DELETE"], "/attune/listings/{}"),
     ("/compose/v1/packages", &["GET", "POST"], "/compose/v1/packages"),
     ("/compose/v1/packages/audit", &["POST"], "/compose/v1/packages/audit"),
     ("/compose/v1/packages/{id}", &["GET", "PUT", "DELETE"], "/compose/v1/packages/{}"),

@@ -23,7 +23,7 @@ fn every_ecosystems_package_is_fetched_verified_and_found() {
         shelf.run("", &["verify", to, &pinned]).ok();
         let name = identifier.split_once('/').unwrap().1;
         let found = shelf.run("", &["search", name, "--json"]).ok().json();
-        let hits: Vec<_> = found["packages"].as_array().unwrap().iter().collect();
+        let hits: Vec<_> = found["hits"].as_array().unwrap().iter().collect();
         assert!(hits.iter().any(|hit| hit["identifier"] == *identifier), "{name}: {found}");
     }
     let all = shelf.registry.get("/v1/packages/all");
