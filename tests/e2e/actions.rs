@@ -401,7 +401,12 @@ const LCOV: &str = "SF:a\nDA:1,1\nDA:2,0\nend_of_record\n";
 
 #[test]
 fn a_published_claim_and_the_reports_of_a_change_stand_side_by_side() {
-    let inputs = [("test-report", "junit.xml"), ("coverage", "lcov.info"), ("advisories", "osv")];
+    let inputs = [
+        ("test-report", "junit.xml"),
+        ("coverage", "lcov.info"),
+        ("advisories", "osv"),
+        ("comment", "always"),
+    ];
     let change = change(&inputs);
     change.github.installed(false);
     let token = change.github.token("github-actions[bot]", true);
@@ -428,10 +433,13 @@ fn a_published_claim_and_the_reports_of_a_change_stand_side_by_side() {
         "| package | latest release | downloads | tests | coverage | advisories |",
         "| `1.0.0` | 0 | 2: 1 passed, 1 skipped, in 1.5 s | 50.0 % of 2 lines | – |",
         "| the reports of this change | – | – | 3: 1 passed, 1 failed, 1 skipped, in 1.5 s | 50.0 % of 2 lines | – |",
-        "this version is affected by `PKH-1`",
     ] {
         assert!(body.contains(told), "{told} in\n{body}");
     }
+
+    // The version had it before, so it is carried over.
+    let findings: Value = serde_json::from_str(&output(&run, "findings").unwrap()).unwrap();
+    assert_eq!(findings["warning"][0]["rule"], "advisory");
 
     change.repository.write("junit.xml", "<html/>");
     let run = change.run(&token, REPOSITORY);
