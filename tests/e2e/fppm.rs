@@ -342,12 +342,15 @@ fn another_registrys_packages_are_listed_and_installed() {
     stock(&orbiter, &["registries", "--add", &url], "").ok();
     stock(&orbiter, &["install", "--package", "other/Bus"], "y\ny\n").ok();
     assert_eq!(git(&orbiter.join("_fprime_packages/other.Bus"), &["rev-parse", "HEAD"]), commit);
-    let (status, body) = packhouse_tests::http::send(
-        "POST",
-        &format!("{}/fppm/listings", registry.url()),
-        &[],
-        b"{\"packages\": []}",
-    );
+    // What was taken out may be listed again.
+    let listings = format!("{}/fppm/listings", registry.url());
+    let out = serde_json::json!({"packages": [{"name": "other/Bus"}]});
+    let (status, answer) = packhouse_tests::http::post(&listings, token, &out);
+    assert_eq!((status, &answer["packages"][0]["result"]), (200, &"removed".into()), "{answer}");
+    assert!(!text(&registry, "/fppm/registry.yaml").contains("Bus"));
+    assert_eq!(results(&import(Some(token), &["--resolve"]))[0], "other/Bus listed");
+    assert!(text(&registry, "/fppm/other/registry.yaml").contains("\"Bus\""));
+    let (status, body) = packhouse_tests::http::send("POST", &listings, &[], b"{\"packages\": []}");
     let body = String::from_utf8_lossy(&body);
     assert!(status == 401 && body.starts_with("error: \""), "{status} {body}");
 }

@@ -24,6 +24,8 @@ pub(super) fn depth(text: &str) -> Option<usize> {
     loop {
         match lexer.next_token() {
             TokenKind::EndOfFile => return Some(deepest),
+            // They are no part of the tree, however many there are.
+            TokenKind::Comment | TokenKind::NonLogicalNewline => continue,
             TokenKind::Newline => {
                 open.clear();
                 open.push((0, 0));
@@ -107,5 +109,7 @@ mod tests {
         let table = format!("x = [\n{}]\n", "  (-1, 2 + 3, 'a' 'b'),\n".repeat(20_000));
         assert!(depth(&table).is_some_and(|depth| depth < 50));
         assert!(depth(&"x = 1\n".repeat(50_000)).is_some());
+        let comments = "# (\n".repeat(20_000) + "x = (1,\n" + &"\n".repeat(20_000) + "2)\n";
+        assert!(depth(&comments).is_some_and(|depth| depth < 20));
     }
 }

@@ -120,7 +120,8 @@ async fn one(app: &App, headers: &HeaderMap, package: Package) -> ApiResult<&'st
     {
         return Ok("unchanged");
     }
-    let sequence = held.as_ref().map_or(0, |held| held.sequence);
+    // Of one that was taken out only the row is left, and the name is free.
+    let sequence = held.filter(|held| held.entry.is_some()).map_or(0, |held| held.sequence);
     let removed = entry.is_none();
     match flat::change(app, &who, &name, sequence, entry).await {
         Ok(_) if removed => Ok("removed"),
