@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE /attune/listings/{ref}`: packs that are not published here, shown in the index until
 //! a package has their name.
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, http::HeaderMap};
 use http::StatusCode;
@@ -29,9 +29,11 @@ pub(crate) async fn put(
     State(app): State<App>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Body(body): Body<Value>,
+    request: Request,
 ) -> ApiResult<Response> {
+    // Of a nobody's request nothing is read.
     writer(&app, &headers, Target::Work).await?;
+    let Body(body) = Body::<Value>::from_request(request, &app).await?;
     let entry = match strict_entry(&body) {
         Ok(entry) if entry.reference == name => entry,
         Ok(entry) => {
