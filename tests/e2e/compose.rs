@@ -49,6 +49,14 @@ fn names(listed: &Value) -> Vec<&str> {
     listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect()
 }
 
+/// A repository whose one commit has the package of cells.
+fn committed(work: &Path) {
+    cells(work, MANIFEST);
+    git(work, &["init", "--quiet", "--initial-branch=main"]);
+    git(work, &["add", "."]);
+    git(work, &["commit", "--quiet", "-m", "one"]);
+}
+
 #[test]
 fn a_published_package_appears_by_itself_and_a_yanked_one_is_gone() {
     let registry = TestRegistry::start();
@@ -85,10 +93,7 @@ fn a_published_package_appears_by_itself_and_a_yanked_one_is_gone() {
 fn a_repository_and_a_folder_have_the_same_outline_and_nothing_is_left_behind() {
     let dir = tempfile::tempdir().unwrap();
     let (work, served) = (dir.path().join("work"), dir.path().join("served"));
-    cells(&work, MANIFEST);
-    git(&work, &["init", "--quiet", "--initial-branch=main"]);
-    git(&work, &["add", "."]);
-    git(&work, &["commit", "--quiet", "-m", "one"]);
+    committed(&work);
     let commit = git(&work, &["rev-parse", "HEAD"]);
     write(&work, "src/pbg_cells/deep/grow.py", "");
     git(&work, &["commit", "--quiet", "-am", "two"]);
@@ -178,10 +183,7 @@ fn an_audit_as_json_lists_what_a_package_exports() {
 fn aws_reads_github_by_the_archive_of_a_commit_and_finds_what_git_finds() {
     let dir = tempfile::tempdir().unwrap();
     let (work, served) = (dir.path().join("work"), dir.path().join("served"));
-    cells(&work, MANIFEST);
-    git(&work, &["init", "--quiet", "--initial-branch=main"]);
-    git(&work, &["add", "."]);
-    git(&work, &["commit", "--quiet", "-m", "one"]);
+    committed(&work);
     std::fs::create_dir_all(&served).unwrap();
     git(&work, &["clone", "--quiet", "--bare", ".", served.join("cells.git").to_str().unwrap()]);
     let server = Liar::start(move |request| backend(&served, request));

@@ -163,6 +163,12 @@ async fn held(
     Ok(Some(Held { name: name.clone(), identifier, view_id, releases }))
 }
 
+/// The sequence by which [`change`] knows what was seen. Of a listing that was taken out only the row is left,
+/// and its name is free: as of one that never was.
+pub fn seen(held: Option<&Listing>) -> u64 {
+    held.filter(|held| held.entry.is_some()).map_or(0, |held| held.sequence)
+}
+
 /// Changes a listing; the answer is what stands now, or `None` where there is none to change.
 ///
 /// # Errors

@@ -78,9 +78,7 @@ async fn change(
     let native = listing_name(ECOSYSTEM, name).map_err(|e| wrong(e.to_string()))?;
     let who = writer(app, headers, Target::Listing(&native)).await?;
     let held = app.ledger.listing(&native).await?;
-    // Of one that was taken out only the row is left, and the name is free.
-    let sequence = held.filter(|held| held.entry.is_some()).map_or(0, |held| held.sequence);
-    match flat::change(app, &who, &native, sequence, entry).await {
+    match flat::change(app, &who, &native, flat::seen(held.as_ref()), entry).await {
         Ok(Some(Listing { entry: Some(entry), .. })) => {
             Ok(Json(json!({ "data": entry.outline() })).into_response())
         }

@@ -120,10 +120,8 @@ async fn one(app: &App, headers: &HeaderMap, package: Package) -> ApiResult<&'st
     {
         return Ok("unchanged");
     }
-    // Of one that was taken out only the row is left, and the name is free.
-    let sequence = held.filter(|held| held.entry.is_some()).map_or(0, |held| held.sequence);
     let removed = entry.is_none();
-    match flat::change(app, &who, &name, sequence, entry).await {
+    match flat::change(app, &who, &name, flat::seen(held.as_ref()), entry).await {
         Ok(_) if removed => Ok("removed"),
         Ok(_) => Ok("listed"),
         Err(Taken::Refused(error)) => Err(error),
